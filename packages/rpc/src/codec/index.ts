@@ -1,0 +1,3 @@
+// The public face of message codecs (`@guestwire/rpc/codec`): what transports and tools need, named exports only.
+export { type Codec, codecFor } from "./codec.js";
+export { type Attachment, attachBytes, Sink } from "./sink.js";

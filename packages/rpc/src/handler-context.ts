@@ -1,0 +1,39 @@
+// What a handler knows of the call it serves. Types only: each transport gives its own, as lazy as the transport can.
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { ContextValues } from "./context-values.js";
+import type { Metadata } from "./metadata.js";
+
+/** The other end of a call, as far as the transport knows it. */
+export interface Peer {
+  /** How the call came: `unix`, `tcp`, `vsock`, `fd`, `duplex`, `in-process`. */
+  readonly kind: string;
+  /** The address in the form of `connect()`, for logs. */
+  readonly address: string;
+}
+
+/** The second argument of every handler. */
+export interface HandlerContext {
+  /** The method that is served. */
+  readonly method: DescMethod;
+  /** The method's path, as `/arcbox.v1.MachineService/Inspect`. */
+  readonly path: string;
+  /**
+   * Fires when nobody waits for the result any more: the deadline passed, the client canceled or went away, the server
+   * shuts down. Its `reason` is an `RpcError`. It does not fire after the handler has returned.
+   */
+  readonly signal: AbortSignal;
+  /** When the client's time is up; `undefined` where it set no limit. Wall-clock time, for display. */
+  readonly deadline: Date | undefined;
+  /** How long the client still waits, in milliseconds; 0 when the time is up, Infinity where it set no limit. */
+  timeRemainingMs(): number;
+  /** Metadata of the request. */
+  readonly metadata: Metadata;
+  /** The other end. */
+  readonly peer: Peer;
+  /** Metadata to send before the first response. Accepted and dropped on ttrpc, which has none. */
+  readonly responseHeader: Metadata;
+  /** Metadata to send with the end of the response. Accepted and dropped on ttrpc, which has none. */
+  readonly responseTrailer: Metadata;
+  /** Values that interceptors left for the handler. */
+  readonly values: ContextValues;
+}

@@ -1,0 +1,28 @@
+// The public face of @guestwire/rpc: named exports only.
+// For everyone who makes or serves calls.
+export type { CallDefaults, CallOptions, Channel, CloseOptions } from "./channel.js";
+export { type Client, type ClientOptions, createClient } from "./client.js";
+export { Code, codeFromName, codeName, isCode } from "./code.js";
+export { type ContextKey, type ContextValues, createContextKey, createContextValues } from "./context-values.js";
+export type { HandlerContext, Peer } from "./handler-context.js";
+export type {
+  CallInfo,
+  CallNext,
+  InterceptedCall,
+  InterceptedReply,
+  Interceptor,
+  StreamCall,
+  StreamReply,
+  UnaryCall,
+  UnaryReply,
+} from "./interceptor.js";
+export { Metadata, type MetadataInit } from "./metadata.js";
+export type { Idempotency, MessageStream, MethodInfo, MethodKind, ResponseStream } from "./method.js";
+export { createRouter, type Handlers, type Router, type ServiceOptions, type ServiceRegistry } from "./router.js";
+export {
+  type ErrorDetail,
+  type FailureReason,
+  type OutgoingDetail,
+  RpcError,
+  type RpcErrorOptions,
+} from "./rpc-error.js";

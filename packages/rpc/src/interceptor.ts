@@ -1,0 +1,75 @@
+// Interceptors: code around calls, the same on both sides and for unary calls and streams. Knows neither wire nor router.
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { ContextValues } from "./context-values.js";
+import type { HandlerContext } from "./handler-context.js";
+import type { Metadata } from "./metadata.js";
+
+/** What every call shows to an interceptor. */
+export interface CallInfo {
+  /** The method called. Access rules look at this, never at names that came from a peer. */
+  readonly method: DescMethod;
+  /** The method's path, as `/arcbox.v1.MachineService/Inspect`. */
+  readonly path: string;
+  /** Metadata of the request. On the client, what is changed here is sent. */
+  readonly metadata: Metadata;
+  /** Fires when the call ends before its time: canceled, deadline, connection lost. */
+  readonly signal: AbortSignal;
+  /** How long the call may still take in milliseconds; Infinity where it has no limit. */
+  timeRemainingMs(): number;
+  /** Values of this call inside this process. */
+  readonly values: ContextValues;
+  /** The server's view of the call; `undefined` on the client. */
+  readonly context: HandlerContext | undefined;
+}
+
+/** A call with one request and one response. */
+export interface UnaryCall extends CallInfo {
+  readonly stream: false;
+  /** The request. Replace it by passing a changed copy on: `next({ ...call, message })`. */
+  readonly message: Message;
+}
+
+/** A call in which at least one side streams. */
+export interface StreamCall extends CallInfo {
+  readonly stream: true;
+  /** The requests; where only the server streams, exactly one. */
+  readonly messages: AsyncIterable<Message>;
+}
+
+/** A call on its way to the server (client side) or to the handler (server side). */
+export type InterceptedCall = UnaryCall | StreamCall;
+
+/** The response of a call with one response. */
+export interface UnaryReply {
+  readonly stream: false;
+  readonly message: Message;
+}
+
+/** The response of a call in which at least one side streams; where only the client streams, it holds one message. */
+export interface StreamReply {
+  readonly stream: true;
+  readonly messages: AsyncIterable<Message>;
+}
+
+/** What comes back from a call. Its `stream` is that of the call. */
+export type InterceptedReply = UnaryReply | StreamReply;
+
+/** Passes a call on and gives its response. */
+export type CallNext = (call: InterceptedCall) => Promise<InterceptedReply>;
+
+/**
+ * Code around every call of a channel, a client, a router or a service. It may change the call, wait, refuse it by
+ * throwing, answer it without calling `next`, call `next` again, and change the response.
+ *
+ * @example
+ * const log: Interceptor = (next) => async (call) => {
+ *   console.log(call.path);
+ *   return next(call);
+ * };
+ */
+export type Interceptor = (next: CallNext) => CallNext;
+
+/** Composes interceptors around an innermost step: the first runs outermost. Done once, not per call. */
+export function composeInterceptors(interceptors: readonly Interceptor[], innermost: CallNext): CallNext {
+  return interceptors.reduceRight((next, interceptor) => interceptor(next), innermost);
+}

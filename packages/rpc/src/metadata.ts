@@ -1,0 +1,139 @@
+// Request and response metadata: ordered pairs of text. No wire format, no meaning of any key.
+import { Code } from "./code.js";
+import { RpcError } from "./rpc-error.js";
+
+/** What callers may give where metadata is wanted: metadata, pairs, or an object whose values are one text or several. */
+export type MetadataInit =
+  | Metadata
+  | Iterable<readonly [key: string, value: string]>
+  | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+// Keys are tokens: no white space, no control characters, no colon or quotes. gRPC allows fewer, so grpc checks again.
+const legalKey = /^[a-z0-9!#$%&'*+\-./^_`|~]+$/;
+
+/**
+ * An ordered list of key-value pairs that travels beside a call. A key may stand several times; the order of all pairs
+ * is kept. Keys are case-insensitive and stored in lower case. Values are UTF-8 text.
+ *
+ * ttrpc carries metadata with requests only; gRPC also with responses, and there `-bin` keys hold base64 text.
+ */
+export class Metadata implements Iterable<[key: string, value: string]> {
+  readonly #keys: string[] = [];
+  readonly #values: string[] = [];
+
+  /**
+   * @param init Pairs to start with; copied.
+   * @throws {RpcError} Code.InvalidArgument when a key or a value is not allowed.
+   */
+  constructor(init?: MetadataInit) {
+    if (init === undefined || init === null) return;
+    if (init instanceof Metadata) {
+      this.#keys.push(...init.#keys);
+      this.#values.push(...init.#values);
+    } else if (isIterable(init)) {
+      for (const [key, value] of init) this.append(key, value);
+    } else {
+      for (const key of Object.keys(init)) {
+        const value = init[key];
+        if (value === undefined) continue;
+        if (typeof value === "string") this.append(key, value);
+        else for (const one of value) this.append(key, one);
+      }
+    }
+  }
+
+  /** The number of pairs. */
+  get size(): number {
+    return this.#keys.length;
+  }
+
+  /** The first value of a key, or `undefined`. */
+  get(key: string): string | undefined {
+    const at = this.#keys.indexOf(key.toLowerCase());
+    return at < 0 ? undefined : this.#values[at];
+  }
+
+  /** All values of a key in order; an empty list where there is none. */
+  getAll(key: string): string[] {
+    const wanted = key.toLowerCase();
+    return this.#values.filter((_, at) => this.#keys[at] === wanted);
+  }
+
+  /** Whether a key stands at least once. */
+  has(key: string): boolean {
+    return this.#keys.includes(key.toLowerCase());
+  }
+
+  /**
+   * Adds a pair at the end; other values of the key stay.
+   *
+   * @throws {RpcError} Code.InvalidArgument when the key is empty or holds white space, control or non-ASCII characters,
+   * or when the value is no text or not valid Unicode.
+   */
+  append(key: string, value: string): this {
+    const lower = checkedKey(key);
+    if (typeof value !== "string" || !value.isWellFormed()) {
+      throw new RpcError(Code.InvalidArgument, `the metadata value of "${lower}" is not valid Unicode text`);
+    }
+    this.#keys.push(lower);
+    this.#values.push(value);
+    return this;
+  }
+
+  /**
+   * Replaces all values of a key. The key keeps the place of its first value; a new key goes to the end.
+   *
+   * @throws {RpcError} Code.InvalidArgument as {@link Metadata.append}.
+   */
+  set(key: string, value: string): this {
+    const lower = checkedKey(key);
+    const at = this.#keys.indexOf(lower);
+    this.append(lower, value);
+    if (at < 0) return this;
+    const [last] = this.#values.splice(-1);
+    this.#keys.pop();
+    this.#values[at] = last as string;
+    for (let i = this.#keys.length - 1; i > at; i--) if (this.#keys[i] === lower) this.#remove(i);
+    return this;
+  }
+
+  /** Removes all values of a key; says whether there were any. */
+  delete(key: string): boolean {
+    const wanted = key.toLowerCase();
+    const before = this.#keys.length;
+    for (let i = before - 1; i >= 0; i--) if (this.#keys[i] === wanted) this.#remove(i);
+    return this.#keys.length < before;
+  }
+
+  /** All pairs in order, keys in lower case. */
+  *[Symbol.iterator](): IterableIterator<[key: string, value: string]> {
+    for (let i = 0; i < this.#keys.length; i++) yield [this.#keys[i] as string, this.#values[i] as string];
+  }
+
+  /** The pairs as a JSON array, so that logs show them. */
+  toJSON(): [key: string, value: string][] {
+    return [...this];
+  }
+
+  #remove(at: number): void {
+    this.#keys.splice(at, 1);
+    this.#values.splice(at, 1);
+  }
+}
+
+/** Gives metadata as such: an instance is returned as it is, anything else is copied into a new one. */
+export function toMetadata(init: MetadataInit | undefined): Metadata {
+  return init instanceof Metadata ? init : new Metadata(init);
+}
+
+function checkedKey(key: string): string {
+  const lower = String(key).toLowerCase();
+  if (!legalKey.test(lower)) {
+    throw new RpcError(Code.InvalidArgument, `the metadata key ${JSON.stringify(key)} is not a token of visible ASCII`);
+  }
+  return lower;
+}
+
+function isIterable(value: object): value is Iterable<readonly [string, string]> {
+  return Symbol.iterator in value;
+}
