@@ -1,1 +1,2 @@
-export {};
+// The public face of @guestwire/codegen: the plugin itself, for who runs it inside a program of their own.
+export { protocGenGuestwire } from "./plugin.js";

@@ -130,7 +130,8 @@ function intercepted(
     ): Promise<MessageShape<O>> {
       const message: Message = codecFor(method.input).create(request);
       const reply = await run({ ...begin(method, options), stream: false, message });
-      if (reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${methodPath(method)} with a stream`);
+      if (reply.stream)
+        throw new RpcError(Code.Internal, `an interceptor answered ${methodPath(method)} with a stream`);
       return reply.message as MessageShape<O>;
     },
     stream<I extends DescMessage, O extends DescMessage>(

@@ -5,6 +5,7 @@ export { type Client, type ClientOptions, createClient } from "./client.js";
 export { Code, codeFromName, codeName, isCode } from "./code.js";
 export { type ContextKey, type ContextValues, createContextKey, createContextValues } from "./context-values.js";
 export type { HandlerContext, Peer } from "./handler-context.js";
+export { createInProcessChannel } from "./in-process.js";
 export type {
   CallInfo,
   CallNext,
@@ -16,8 +17,9 @@ export type {
   UnaryCall,
   UnaryReply,
 } from "./interceptor.js";
-export { Metadata, type MetadataInit } from "./metadata.js";
+export { Metadata, type MetadataInit, toMetadata } from "./metadata.js";
 export type { Idempotency, MessageStream, MethodInfo, MethodKind, ResponseStream } from "./method.js";
+export { createPushStream, type PushStream } from "./push-stream.js";
 export { createRouter, type Handlers, type Router, type ServiceOptions, type ServiceRegistry } from "./router.js";
 export {
   type ErrorDetail,

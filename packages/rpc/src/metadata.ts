@@ -42,6 +42,21 @@ export class Metadata implements Iterable<[key: string, value: string]> {
     }
   }
 
+  /**
+   * For transports: the pairs that a peer sent, in order. Keys are only put in lower case, as a peer may use keys that
+   * we would not send.
+   *
+   * @param flat Keys and values in turn.
+   */
+  static received(flat: readonly string[]): Metadata {
+    const metadata = new Metadata();
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      metadata.#keys.push((flat[i] as string).toLowerCase());
+      metadata.#values.push(flat[i + 1] as string);
+    }
+    return metadata;
+  }
+
   /** The number of pairs. */
   get size(): number {
     return this.#keys.length;

@@ -74,7 +74,10 @@ export type HandlerMethod<M extends DescMethod, Context> =
           : never;
 
 /** A method whose client sends one message and gets one. */
-export type UnaryMethod<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> = DescMethodUnary<I, O>;
+export type UnaryMethod<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> = DescMethodUnary<
+  I,
+  O
+>;
 
 /** A method in which at least one side streams. */
 export type StreamingMethod<

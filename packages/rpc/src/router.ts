@@ -95,7 +95,11 @@ export function createRouter(options: ServiceOptions = {}): Router {
 
 type AnyHandler = (request: Request, context: HandlerContext) => unknown;
 
-function createRoute(method: DescMethod, handler: AnyHandler | undefined, interceptors: readonly Interceptor[]): MethodRoute {
+function createRoute(
+  method: DescMethod,
+  handler: AnyHandler | undefined,
+  interceptors: readonly Interceptor[],
+): MethodRoute {
   const path = methodPath(method);
   const run: AnyHandler =
     handler ??
@@ -134,12 +138,13 @@ function createRoute(method: DescMethod, handler: AnyHandler | undefined, interc
       );
       return reply.stream ? first(reply.messages, path) : reply.message;
     },
-    many: (request, context) => lazily(async () => {
-      const messages = base.clientStreams ? (request as AsyncIterable<Message>) : one(request as Message);
-      const reply = await composed({ ...infoOf(path, context), stream: true, messages });
-      if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} without a stream`);
-      return reply.messages;
-    }),
+    many: (request, context) =>
+      lazily(async () => {
+        const messages = base.clientStreams ? (request as AsyncIterable<Message>) : one(request as Message);
+        const reply = await composed({ ...infoOf(path, context), stream: true, messages });
+        if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} without a stream`);
+        return reply.messages;
+      }),
   };
 }
 

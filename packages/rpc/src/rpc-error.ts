@@ -160,5 +160,8 @@ export function withoutStack<T extends Error>(make: () => T): T {
 
 function encodedDetail(detail: ErrorDetail | OutgoingDetail): ErrorDetail {
   if (!("schema" in detail)) return detail;
-  return { typeUrl: `type.googleapis.com/${detail.schema.typeName}`, value: codecFor(detail.schema).toBytes(detail.value) };
+  return {
+    typeUrl: `type.googleapis.com/${detail.schema.typeName}`,
+    value: codecFor(detail.schema).toBytes(detail.value),
+  };
 }

@@ -1,1 +1,7 @@
-export {};
+// The public face of @guestwire/ttrpc: named exports only.
+export { type Address, addressForms, formatAddress, parseAddress } from "./address.js";
+export { type ConnectOptions, connect } from "./channel.js";
+export type { ConnectTarget } from "./dial.js";
+export { connectInProcess } from "./in-process.js";
+export { defaultLimits, type Limits } from "./limits.js";
+export { type ServeOptions, type Server, serve } from "./server.js";

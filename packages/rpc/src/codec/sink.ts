@@ -34,7 +34,7 @@ export class Sink {
 
   /** Makes room for `size` more bytes at `at`; keeps what was written. */
   ensure(size: number): void {
-    if (this.at + size > this.buffer.length) this.#grow(size);
+    if (this.at + size > this.buffer.length) this.grow(size);
   }
 
   /** Begins a length-delimited part: leaves one byte for its length. Give the result to {@link Sink.close}. */
@@ -119,7 +119,8 @@ export class Sink {
     this.at = end;
   }
 
-  #grow(size: number): void {
+  /** Replaces the buffer by a larger one; what was written moves with it. */
+  protected grow(size: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.at + size));
     this.buffer.copy(grown, 0, 0, this.at);
     this.buffer = grown;

@@ -1,0 +1,295 @@
+// connect(): a channel that dials when it is first needed, shares one connection among all calls, and dials again when
+// the connection was lost. Frames and streams are the session's.
+import {
+  type CallDefaults,
+  type CallOptions,
+  type Channel,
+  type CloseOptions,
+  Code,
+  RpcError,
+  toMetadata,
+} from "@guestwire/rpc";
+import {
+  checkTimeout,
+  type MessageStream,
+  type ResponseStream,
+  type StreamingMethod,
+  type UnaryMethod,
+  withDefaults,
+} from "@guestwire/rpc/transport";
+import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
+import { ClientSession } from "./client-session.js";
+import { StreamClientCall } from "./client-stream-call.js";
+import { DeadlineWheel } from "./deadline-wheel.js";
+import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
+import { type Limits, resolveLimits } from "./limits.js";
+import type { Clock, Timer } from "./link.js";
+import { prepareMethod } from "./prepared-method.js";
+import { systemClock } from "./system-clock.js";
+
+/** How a channel behaves. Call defaults and interceptors hold for all of its clients. */
+export interface ConnectOptions extends CallDefaults {
+  /** How long one attempt to connect may take, in milliseconds. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+  /**
+   * What calls do while there is no connection to be had. `false` (default): they fail with `Unavailable` when the next
+   * attempt fails. `true`: they wait, attempt after attempt, until their deadline.
+   */
+  readonly waitForReady?: boolean;
+  /** The pauses between attempts: from `initialMs` (default 20) doubling to `maxMs` (default 1,000), less up to 20 %. */
+  readonly backoff?: { readonly initialMs?: number; readonly maxMs?: number };
+  /** Bounds that differ from {@link defaultLimits}. */
+  readonly limits?: Partial<Limits>;
+}
+
+/**
+ * Opens a channel to a ttrpc server. Returns at once: the connection is made when the first call needs it, and made anew
+ * when it was lost. A call that was sent is never sent twice.
+ *
+ * @param target An address (`unix:///path`, `unix:@name`, `tcp://host:port`, `fd://3`), an open Duplex, or a function
+ * that opens one.
+ * @param options See {@link ConnectOptions}.
+ * @throws {RpcError} Code.InvalidArgument when the address, an option or a limit is wrong; Code.Unimplemented for address
+ * kinds that cannot be opened yet.
+ *
+ * @example
+ * await using channel = connect("unix:///run/agent.sock", { timeoutMs: 5_000 });
+ * const machines = createClient(MachineService, channel);
+ */
+export function connect(target: ConnectTarget, options: ConnectOptions = {}): Channel {
+  return openChannel(dialerFor(target), options, systemClock);
+}
+
+/** As {@link connect}, with every part of the outside world given. For tests and for servers in the same process. */
+export function openChannel(dialer: Dialer, options: ConnectOptions, clock: Clock): Channel {
+  return withDefaults(new TtrpcChannel(dialer, options, clock), options);
+}
+
+class TtrpcChannel implements Channel, CallHome {
+  readonly target: string;
+  readonly #dialer: Dialer;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #wheel: DeadlineWheel;
+  readonly #connectTimeoutMs: number;
+  readonly #waitForReady: boolean;
+  readonly #initialMs: number;
+  readonly #maxMs: number;
+  // Calls that are not sent yet, in order. A call leaves by being sent or by ending.
+  readonly #waiting = new Set<ClientCall>();
+  // Sessions whose ids are used up and whose last calls still run.
+  readonly #retired = new Set<ClientSession>();
+  #session: ClientSession | undefined;
+  #dialing: AbortController | undefined;
+  #failures = 0;
+  #dialAt = 0;
+  #closing: Promise<void> | undefined;
+  #idle: (() => void) | undefined;
+
+  constructor(dialer: Dialer, options: ConnectOptions, clock: Clock) {
+    this.target = dialer.target;
+    this.#dialer = dialer;
+    this.#clock = clock;
+    this.#limits = resolveLimits(options.limits);
+    this.#wheel = new DeadlineWheel(clock);
+    this.#connectTimeoutMs = positive("connectTimeoutMs", options.connectTimeoutMs ?? 5000);
+    this.#waitForReady = options.waitForReady ?? false;
+    this.#initialMs = positive("backoff.initialMs", options.backoff?.initialMs ?? 20);
+    this.#maxMs = positive("backoff.maxMs", options.backoff?.maxMs ?? 1000);
+  }
+
+  unary(method: UnaryMethod, request: object, options?: CallOptions): Promise<never> {
+    return new Promise<object>((resolve, reject) => {
+      const call = new UnaryClientCall(prepareMethod(method), this.target, request, resolve, reject);
+      if (options !== undefined) this.#configure(call, options);
+      this.#submit(call);
+    }) as Promise<never>;
+  }
+
+  stream(
+    method: StreamingMethod,
+    request: object | MessageStream<object>,
+    options?: CallOptions,
+  ): ResponseStream<never> {
+    const call = new StreamClientCall(prepareMethod(method), this.target, request);
+    try {
+      if (options !== undefined) this.#configure(call, options);
+      this.#submit(call);
+    } catch (error) {
+      call.failWith(RpcError.from(error), false);
+    }
+    return call.responses as unknown as ResponseStream<never>;
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options.graceMs ?? 0);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal A waiting call ended before it was sent. */
+  settled(call: ClientCall): void {
+    this.#waiting.delete(call);
+    this.#checkIdle();
+  }
+
+  #configure(call: ClientCall, { timeoutMs, metadata, signal }: CallOptions): void {
+    if (metadata !== undefined) call.metadata = toMetadata(metadata);
+    checkTimeout(timeoutMs);
+    if (timeoutMs !== undefined && timeoutMs !== 0 && timeoutMs !== Number.POSITIVE_INFINITY) {
+      call.setDeadline(this.#clock.now() + timeoutMs, this.#wheel);
+    }
+    if (signal !== undefined) call.setSignal(signal);
+  }
+
+  #submit(call: ClientCall): void {
+    if (call.settled) return;
+    if (this.#closing !== undefined) return call.fail(Code.Unavailable, "the channel is closed", "connection_closed");
+    const session = this.#session;
+    if (session?.canSend && !session.exhausted && this.#waiting.size === 0) return session.send(call);
+    if (this.#waiting.size >= this.#limits.waitingCalls) {
+      return call.fail(Code.ResourceExhausted, `${this.#waiting.size} calls are waiting already`, "overflow");
+    }
+    call.home = this;
+    this.#waiting.add(call);
+    this.#advance();
+  }
+
+  /** Sends waiting calls as far as the connection takes them; makes a connection where there is none. */
+  #advance(): void {
+    while (this.#waiting.size > 0) {
+      const session = this.#session;
+      if (session === undefined) return void this.#dial();
+      if (session.exhausted) {
+        this.#retire(session);
+        continue;
+      }
+      if (!session.canSend) return;
+      const [call] = this.#waiting as Iterable<ClientCall> as [ClientCall];
+      this.#waiting.delete(call);
+      call.home = undefined;
+      session.send(call);
+    }
+    this.#checkIdle();
+  }
+
+  #retire(session: ClientSession): void {
+    this.#session = undefined;
+    this.#retired.add(session);
+    void session.gone.then(() => this.#retired.delete(session));
+    session.drain();
+  }
+
+  async #dial(): Promise<void> {
+    if (this.#dialing !== undefined) return;
+    const control = new AbortController();
+    this.#dialing = control;
+    try {
+      while (this.#waiting.size > 0 && !control.signal.aborted && this.#session === undefined) {
+        await this.#pause(this.#dialAt - this.#clock.now(), control.signal);
+        if (this.#waiting.size > 0 && !control.signal.aborted) await this.#attempt(control);
+      }
+    } finally {
+      this.#dialing = undefined;
+    }
+    // A call may have come between the last look and now.
+    if (!control.signal.aborted) this.#advance();
+  }
+
+  async #attempt(control: AbortController): Promise<void> {
+    const attempt = new AbortController();
+    const stop = (): void => attempt.abort(control.signal.reason);
+    control.signal.addEventListener("abort", stop);
+    const limit = this.#connectTimeoutMs;
+    const timer = this.#clock.after(limit, () => attempt.abort(new Error(`no connection within ${limit} ms`)));
+    try {
+      const link = await untilAborted(this.#dialer.dial(attempt.signal), attempt.signal, (late) => late.destroy());
+      this.#failures = 0;
+      const session: ClientSession = new ClientSession(link, this.#clock, this.#wheel, this.#limits, {
+        ready: () => this.#advance(),
+        closed: () => {
+          if (this.#session === session) this.#session = undefined;
+          this.#advance();
+        },
+      });
+      this.#session = session;
+      session.start();
+    } catch (error) {
+      if (!control.signal.aborted) this.#failed(error);
+    } finally {
+      timer.cancel();
+      control.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  #failed(error: unknown): void {
+    const pause = Math.min(this.#initialMs * 2 ** this.#failures++, this.#maxMs);
+    this.#dialAt = this.#clock.now() + pause * (1 - Math.random() / 5);
+    if (this.#waitForReady && !(error instanceof RpcError)) return;
+    const text = error instanceof RpcError ? error.rawMessage : String((error as Error)?.message ?? error);
+    const code = error instanceof RpcError ? error.code : Code.Unavailable;
+    for (const call of [...this.#waiting]) {
+      call.fail(code, `cannot connect to ${this.target}: ${text}`, "connect_failed", error);
+    }
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const done = (): void => {
+        timer?.cancel();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      signal.addEventListener("abort", done);
+      timer = this.#clock.after(ms, done);
+    });
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const busy = (): boolean => this.#waiting.size > 0 || (this.#session?.calls ?? 0) > 0 || this.#retired.size > 0;
+    if (graceMs > 0 && busy()) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#clock.after(graceMs, resolve);
+        this.#idle = () => {
+          if (busy()) return;
+          timer.cancel();
+          resolve();
+        };
+      });
+      this.#idle = undefined;
+    }
+    this.#dialing?.abort(new Error("the channel was closed"));
+    for (const call of [...this.#waiting]) call.fail(Code.Canceled, "the channel was closed", "canceled");
+    const sessions = [...this.#retired, ...(this.#session === undefined ? [] : [this.#session])];
+    for (const session of sessions) session.close(Code.Canceled, "the channel was closed");
+    await Promise.all(sessions.map((session) => session.gone));
+    this.#wheel.settle();
+  }
+
+  #checkIdle(): void {
+    this.#idle?.();
+  }
+}
+
+/** Waits for a promise or a signal, whatever comes first; what comes after the signal is given to `dispose`. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, dispose: (late: T) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(signal.reason);
+      promise.then(dispose, () => {});
+    };
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+function positive(name: string, value: number): number {
+  if (typeof value === "number" && value > 0) return value;
+  throw new RpcError(Code.InvalidArgument, `${name} must be a number of milliseconds above 0, not ${value}`);
+}

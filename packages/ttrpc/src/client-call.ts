@@ -1,0 +1,140 @@
+// One call of a client, from the moment it is made: waiting for a connection, for its turn, for the answer. It settles
+// once and then owns nothing. Knows its session as an interface only.
+import { Code, type FailureReason, type Metadata, RpcError } from "@guestwire/rpc";
+import { withoutStack } from "@guestwire/rpc/transport";
+import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
+import type { PreparedMethod } from "./prepared-method.js";
+
+/** Where a call was sent; told when the call ends. */
+export interface CallHome {
+  /** The call ended on this side or on the other: forget it. `abandoned` when the server does not know yet. */
+  settled(call: ClientCall, abandoned: boolean): void;
+}
+
+/** What both kinds of client calls share. */
+export abstract class ClientCall implements Deadlined {
+  readonly method: PreparedMethod;
+  /** The stream id; 0 until the request is written. */
+  id = 0;
+  /** When the call's time is up, on the channel's clock; Infinity for never. */
+  deadlineAt: number = Number.POSITIVE_INFINITY;
+  metadata: Metadata | undefined = undefined;
+  wheelNext: Deadlined | undefined = undefined;
+  wheelPrevious: Deadlined | undefined = undefined;
+  wheelSlot = -1;
+  /** Whether the call has its result, its error, or was given up. */
+  settled = false;
+  /** The session that holds it; `undefined` while it waits. */
+  home: CallHome | undefined = undefined;
+  readonly target: string;
+  #wheel: DeadlineWheel | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(method: PreparedMethod, target: string) {
+    this.method = method;
+    this.target = target;
+  }
+
+  /** Gives the call a deadline. */
+  setDeadline(at: number, wheel: DeadlineWheel): void {
+    this.deadlineAt = at;
+    this.#wheel = wheel;
+    wheel.add(this);
+  }
+
+  /** Ends the call when the signal fires. The call itself is the listener, so that nothing is allocated. */
+  setSignal(signal: AbortSignal): void {
+    if (signal.aborted) return this.#aborted(signal);
+    this.#signal = signal;
+    signal.addEventListener("abort", this);
+  }
+
+  /** @internal The signal's event. */
+  handleEvent(): void {
+    if (this.#signal !== undefined) this.#aborted(this.#signal);
+  }
+
+  deadlinePassed(): void {
+    this.fail(Code.DeadlineExceeded, "the deadline passed", "deadline");
+  }
+
+  /** Ends the call with an error of this side. Does nothing once it is settled. */
+  fail(code: Code, message: string, reason: FailureReason | undefined, cause?: unknown): void {
+    if (this.settled) return;
+    this.failWith(this.error(code, message, reason, cause), true);
+  }
+
+  /** Ends the call with an error. `abandoned` when the server does not know yet. */
+  failWith(error: RpcError, abandoned: boolean): void {
+    if (this.settled) return;
+    this.release(abandoned);
+    this.reject(error);
+  }
+
+  /** Makes an error that names this call. */
+  error(code: Code, message: string, reason: FailureReason | undefined, cause?: unknown): RpcError {
+    return withoutStack(
+      () =>
+        new RpcError(code, message, {
+          method: this.method.path,
+          peer: this.target,
+          ...(reason !== undefined && { reason }),
+          ...(cause !== undefined && { cause }),
+        }),
+    );
+  }
+
+  /** Hands the error to who waits. */
+  protected abstract reject(error: RpcError): void;
+
+  /** Lets go of everything that the call holds. */
+  protected release(abandoned: boolean): void {
+    this.settled = true;
+    if (this.#wheel !== undefined) this.#wheel.remove(this);
+    if (this.#signal !== undefined) this.#signal.removeEventListener("abort", this);
+    const { home } = this;
+    if (home === undefined) return;
+    this.home = undefined;
+    home.settled(this, abandoned);
+  }
+
+  #aborted(signal: AbortSignal): void {
+    this.fail(Code.Canceled, abortText(signal.reason), "canceled", signal.reason);
+  }
+}
+
+function abortText(reason: unknown): string {
+  const text = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : "";
+  return text === "" ? "the call was canceled" : `the call was canceled: ${text}`;
+}
+
+/** A call with one request and one response. */
+export class UnaryClientCall extends ClientCall {
+  readonly request: object;
+  readonly #resolve: (message: object) => void;
+  readonly #reject: (error: RpcError) => void;
+
+  constructor(
+    method: PreparedMethod,
+    target: string,
+    request: object,
+    resolve: (message: object) => void,
+    reject: (error: RpcError) => void,
+  ) {
+    super(method, target);
+    this.request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Ends the call with its response. */
+  succeed(message: object): void {
+    if (this.settled) return;
+    this.release(false);
+    this.#resolve(message);
+  }
+
+  protected reject(error: RpcError): void {
+    this.#reject(error);
+  }
+}

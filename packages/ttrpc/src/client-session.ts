@@ -1,0 +1,310 @@
+// A client's side of one connection: numbers calls, writes requests, gives responses to their calls.
+// No I/O: takes a link and a clock, so that a simulator can run it.
+import { Code, RpcError } from "@guestwire/rpc";
+import { withoutStack } from "@guestwire/rpc/transport";
+import { CallTable } from "./call-table.js";
+import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
+import { StreamClientCall, type StreamSender } from "./client-stream-call.js";
+import type { DeadlineWheel } from "./deadline-wheel.js";
+import { ResponseEnvelope, writeRequestEnd } from "./envelope.js";
+import { Flag, type FrameDecoder, FrameType } from "./frame.js";
+import { type FrameHandler, FrameReader } from "./frame-reader.js";
+import type { Limits } from "./limits.js";
+import type { Clock, Link, LinkHandler, Timer } from "./link.js";
+import { Output } from "./output.js";
+import { ReceiveBudget } from "./receive-budget.js";
+
+/** What a session tells its channel. */
+export interface ClientSessionHandler {
+  /** A call has ended or the connection can take more: a waiting call may be sent. */
+  ready(): void;
+  /** The connection is over; all its calls have ended. `error` says why where it was not asked for. */
+  closed(error: Error | undefined): void;
+}
+
+/** How long a closed connection may take to send what was written, in milliseconds. */
+export const lingerMs = 5000;
+const closedText = "the channel was closed";
+// The last id that fits: after it the session takes no more calls.
+const lastId = 0xffff_ffff;
+
+/** One connection of a client. */
+export class ClientSession implements LinkHandler, FrameHandler, CallHome, StreamSender {
+  /** Frames for calls that had ended; they are expected after a cancellation and ignored. */
+  lateFrames = 0;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #handler: ClientSessionHandler;
+  readonly #reader: FrameReader;
+  readonly #output: Output;
+  readonly #budget: ReceiveBudget;
+  readonly #calls = new CallTable<ClientCall>();
+  readonly #response = new ResponseEnvelope();
+  #nextId: number;
+  #closed = false;
+  #draining = false;
+  #linger: Timer | undefined;
+  readonly #gone = Promise.withResolvers<void>();
+
+  constructor(
+    link: Link,
+    clock: Clock,
+    wheel: DeadlineWheel,
+    limits: Limits,
+    handler: ClientSessionHandler,
+    firstId = 1,
+  ) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#handler = handler;
+    this.#nextId = firstId;
+    this.#reader = new FrameReader(link, clock, wheel, limits, this);
+    this.#output = new Output(link, clock);
+    this.#budget = new ReceiveBudget(link, clock, wheel, limits, () => this.#calls.size);
+  }
+
+  /** Begins to receive. */
+  start(): void {
+    this.#link.start(this);
+  }
+
+  /** Resolves when the connection is over and its socket closed. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** How many calls are under way. */
+  get calls(): number {
+    return this.#calls.size;
+  }
+
+  /** Whether a call can be sent at once. */
+  get canSend(): boolean {
+    return (
+      !this.#closed &&
+      this.#calls.size < this.#limits.connectionCalls &&
+      this.#output.queuedBytes < this.#limits.sendBytes
+    );
+  }
+
+  /** Whether the session takes no more calls ever. */
+  get exhausted(): boolean {
+    return this.#closed || this.#draining || this.#nextId > lastId;
+  }
+
+  /** Sends a call. To be asked only while `canSend` and not `exhausted`. */
+  send(call: ClientCall): void {
+    const unary = call instanceof UnaryClientCall;
+    const { method } = call;
+    const output = this.#output;
+    const id = this.#nextId;
+    // A request without its first message says so, as Rust servers make an empty message of it otherwise.
+    const flags = unary ? 0 : method.clientStreams ? Flag.RemoteOpen | Flag.NoData : Flag.RemoteClosed;
+    output.beginFrame(id, FrameType.Request, flags);
+    try {
+      output.raw(method.prefix);
+      if (!method.clientStreams) this.#writePayload(method.input, (call as UnaryClientCall).request);
+      const left = call.deadlineAt === Number.POSITIVE_INFINITY ? call.deadlineAt : call.deadlineAt - this.#clock.now();
+      writeRequestEnd(output, left, call.metadata);
+    } catch (error) {
+      output.dropFrame();
+      return call.fail(Code.InvalidArgument, (error as Error).message, undefined, error);
+    }
+    if (output.frameBytes > this.#limits.messageBytes) return this.#tooLarge(call, "request");
+    this.#nextId = id + 2;
+    call.id = id;
+    call.home = this;
+    this.#calls.add(call);
+    if (this.#calls.size > 1) this.#budget.callBegan();
+    output.endFrame();
+    this.#checkQueue();
+    if (unary || this.#closed) return;
+    const stream = call as StreamClientCall;
+    stream.open(this.#budget);
+    if (method.clientStreams) void stream.pump(this);
+  }
+
+  sendMessage(call: StreamClientCall, message: object): void {
+    const output = this.#output;
+    output.beginFrame(call.id, FrameType.Data, 0);
+    try {
+      call.method.input.encode(message as never, output);
+    } catch (error) {
+      output.dropFrame();
+      return call.fail(Code.InvalidArgument, (error as Error).message, undefined, error);
+    }
+    if (output.frameBytes > this.#limits.messageBytes) return this.#tooLarge(call, "message");
+    output.endFrame();
+    this.#checkQueue();
+  }
+
+  sendEnd(call: StreamClientCall): void {
+    // Apart from the last message: Go and Rust servers take a closing frame with a message for an error.
+    this.#output.emptyFrame(call.id, FrameType.Data, Flag.RemoteClosed | Flag.NoData);
+  }
+
+  writable(): Promise<void> | undefined {
+    if (this.#output.queuedBytes <= this.#limits.streamSendBytes) return undefined;
+    return new Promise((resolve) => this.#output.whenBelow(this.#limits.streamSendBytes, resolve));
+  }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.later(resolve));
+  }
+
+  settled(call: ClientCall, abandoned: boolean): void {
+    this.#calls.remove(call);
+    if (abandoned && !this.#closed && call instanceof StreamClientCall) this.#abandon(call);
+    if (this.#draining && this.#calls.size === 0) this.close(Code.Canceled, closedText);
+    else this.#handler.ready();
+  }
+
+  /** Takes no more calls; ends when the last one has ended. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#calls.size === 0) this.close(Code.Canceled, closedText);
+  }
+
+  /** Ends the connection; calls that are under way fail with this code. */
+  close(code: Code, message: string, error?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const reason = code === Code.Canceled ? "canceled" : error instanceof RpcError ? error.reason : "connection_closed";
+    for (const call of this.#calls) call.fail(code, message, reason, error);
+    this.#reader.close();
+    this.#output.flush();
+    this.#output.shut();
+    if (error === undefined) {
+      // A server that reads nothing would keep the last bytes and so the socket for ever.
+      this.#linger = this.#clock.after(lingerMs, () => this.#link.destroy());
+      this.#link.end();
+    } else this.#link.destroy();
+    this.#handler.closed(error);
+  }
+
+  received(chunk: Buffer): void {
+    this.#reader.received(chunk);
+  }
+
+  drained(): void {
+    this.#output.drained();
+    if (!this.#closed) this.#handler.ready();
+  }
+
+  closed(error: Error | undefined): void {
+    this.#linger?.cancel();
+    this.#link.destroy();
+    this.#gone.resolve();
+    this.close(
+      Code.Unavailable,
+      `the connection was closed${error === undefined ? " by the server" : `: ${error.message}`}`,
+      error ?? new Error("end of stream"),
+    );
+  }
+
+  unreadable(message: string): void {
+    this.close(Code.Internal, message, new RpcError(Code.Internal, message, { reason: "protocol" }));
+  }
+
+  frame(decoder: FrameDecoder): void {
+    const call = this.#calls.get(decoder.id);
+    if (call === undefined) this.lateFrames++;
+    else if (decoder.oversize > 0) {
+      call.fail(
+        Code.ResourceExhausted,
+        `the server sent a message of ${decoder.oversize} bytes; the limit is ${this.#limits.messageBytes}`,
+        "oversize",
+      );
+    } else if (decoder.type === FrameType.Response) this.#responseFrame(call, decoder);
+    else if (decoder.type === FrameType.Data) this.#dataFrame(call, decoder);
+    else if (decoder.type === FrameType.Request) {
+      call.fail(Code.Internal, "the server sent a request on the call's stream", "protocol");
+    }
+    // Unknown types are for peers that know them.
+  }
+
+  #responseFrame(call: ClientCall, { buffer, start, end }: FrameDecoder): void {
+    const response = this.#response;
+    try {
+      response.read(buffer, start, end);
+    } catch (error) {
+      return call.fail(Code.Internal, `the response cannot be read: ${(error as Error).message}`, "protocol", error);
+    }
+    const { status } = response;
+    if (status !== undefined) {
+      const { path: method } = call.method;
+      const { details } = status;
+      // Both ends keep the deadline; whichever notices first, the caller sees the same.
+      const late = status.code === Code.DeadlineExceeded && call.deadlineAt !== Number.POSITIVE_INFINITY;
+      const parts = { details, method, peer: call.target, ...(late && { reason: "deadline" as const }) };
+      const error = withoutStack(() => new RpcError(status.code as Code, status.message, parts));
+      return call.failWith(error, false);
+    }
+    const size = response.payloadEnd - response.payloadStart;
+    // A stream of responses that ends with an OK response, as other implementations do, has no message in it.
+    if (call instanceof StreamClientCall && call.method.serverStreams && size === 0) return call.complete();
+    const message = this.#decode(call, buffer, response.payloadStart, response.payloadEnd);
+    if (message === undefined) return;
+    if (call instanceof UnaryClientCall) return call.succeed(message);
+    (call as StreamClientCall).deliver(message, size);
+    (call as StreamClientCall).complete();
+  }
+
+  #dataFrame(call: ClientCall, { buffer, start, end, flags }: FrameDecoder): void {
+    if (!(call instanceof StreamClientCall) || !call.method.serverStreams) {
+      return call.fail(Code.Internal, "the server sent data on a call with one response", "protocol");
+    }
+    const closes = (flags & Flag.RemoteClosed) !== 0;
+    if (end > start || !closes || (flags & Flag.NoData) === 0) {
+      const message = this.#decode(call, buffer, start, end);
+      if (message === undefined) return;
+      call.deliver(message, end - start);
+    }
+    if (closes) call.complete();
+  }
+
+  #decode(call: ClientCall, buffer: Buffer, start: number, end: number): object | undefined {
+    try {
+      return call.method.output.decode(buffer, start, end);
+    } catch (error) {
+      call.fail(Code.Internal, `the response cannot be decoded: ${(error as Error).message}`, "protocol", error);
+      return undefined;
+    }
+  }
+
+  #writePayload(codec: { encode(message: never, sink: Output): void }, request: object): void {
+    const output = this.#output;
+    const { at, attached } = output;
+    output.uint32(0x1a);
+    const mark = output.open();
+    codec.encode(request as never, output);
+    // An empty message is left out, as the field is then absent in proto3.
+    if (output.at === mark + 1 && output.attached === attached) output.at = at;
+    else output.close(mark, attached);
+  }
+
+  /** Tells the server that nobody waits for this stream; see docs/wire.md for why each form is harmless elsewhere. */
+  #abandon(call: StreamClientCall): void {
+    const close = call.method.serverStreams ? Flag.RemoteClosed : 0;
+    this.#output.emptyFrame(call.id, FrameType.Data, Flag.RemoteOpen | Flag.NoData | close);
+  }
+
+  #tooLarge(call: ClientCall, what: string): void {
+    const size = this.#output.frameBytes;
+    this.#output.dropFrame();
+    call.fail(
+      Code.ResourceExhausted,
+      `the ${what} takes ${size} bytes; the limit is ${this.#limits.messageBytes}`,
+      "oversize",
+    );
+  }
+
+  #checkQueue(): void {
+    const queued = this.#output.queuedBytes;
+    if (queued <= this.#limits.sendLimitBytes) return;
+    const message = `the server does not read: ${queued} bytes wait to be sent`;
+    this.close(Code.Unavailable, message, new RpcError(Code.Unavailable, message, { reason: "overflow" }));
+  }
+}

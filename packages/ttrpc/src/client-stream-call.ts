@@ -1,0 +1,93 @@
+// A client's call in which at least one side streams: sends requests as the connection takes them, queues responses.
+import { Code, type MessageStream, RpcError } from "@guestwire/rpc";
+import { ClientCall } from "./client-call.js";
+import { MessageQueue } from "./message-queue.js";
+import type { PreparedMethod } from "./prepared-method.js";
+import type { ReceiveBudget, StreamAccount } from "./receive-budget.js";
+import { iterate, leave, type MessageIterator, sendMessages } from "./send-messages.js";
+
+/** What a streaming call asks of its session. */
+export interface StreamSender {
+  /** Writes one request message. */
+  sendMessage(call: StreamClientCall, message: object): void;
+  /** Tells the server that no more requests come. */
+  sendEnd(call: StreamClientCall): void;
+  /** Resolves when the connection can take more. */
+  writable(): Promise<void> | undefined;
+  /** Lets other work have its turn. */
+  turn(): Promise<void>;
+}
+
+/** A call with a stream of requests, of responses, or of both. */
+export class StreamClientCall extends ClientCall {
+  /** The responses, as the caller reads them. */
+  readonly responses: MessageQueue<object>;
+  /** The one request, or the stream of requests. */
+  readonly request: object | MessageStream<object>;
+  /** Whether this side has said that no more requests come. */
+  requestsEnded: boolean;
+  #account: StreamAccount | undefined;
+  #requests: MessageIterator | undefined;
+
+  constructor(method: PreparedMethod, target: string, request: object | MessageStream<object>) {
+    super(method, target);
+    this.request = request;
+    this.requestsEnded = !method.clientStreams;
+    this.responses = new MessageQueue<object>({
+      consumed: (bytes) => this.#account?.consumed(bytes),
+      left: () => this.fail(Code.Canceled, "the caller stopped reading", "canceled"),
+    });
+  }
+
+  /** Begins to count what is received. */
+  open(budget: ReceiveBudget): void {
+    this.#account = budget.open(this.responses, () =>
+      this.fail(Code.ResourceExhausted, "responses came faster than they were read", "overflow"),
+    );
+  }
+
+  /** A response came. */
+  deliver(message: object, bytes: number): void {
+    if (this.responses.push(message, bytes)) this.#account?.added(bytes);
+  }
+
+  /** The server ended the stream. */
+  complete(): void {
+    if (this.settled) return;
+    this.release(false);
+    this.responses.end();
+  }
+
+  /** Sends the requests one after the other; runs until they end or the call does. */
+  async pump(sender: StreamSender): Promise<void> {
+    try {
+      this.#requests = iterate(this.request as MessageStream<object>);
+      if (this.#requests === undefined)
+        throw this.error(Code.InvalidArgument, "the requests are no iterable", undefined);
+      await sendMessages(this.#requests, {
+        over: () => this.settled,
+        send: (message) => sender.sendMessage(this, message),
+        writable: () => sender.writable(),
+        turn: () => sender.turn(),
+      });
+      if (this.settled) return;
+      this.requestsEnded = true;
+      sender.sendEnd(this);
+    } catch (error) {
+      const { code, rawMessage } = RpcError.from(error);
+      this.fail(code, `the stream of requests failed: ${rawMessage}`, "canceled", error);
+    }
+  }
+
+  protected reject(error: RpcError): void {
+    // What the server sent before it failed is still read; what this side gave up is not.
+    this.responses.fail(error, error.reason === "canceled" || error.reason === "deadline");
+  }
+
+  protected override release(abandoned: boolean): void {
+    super.release(abandoned);
+    this.#account?.close();
+    // A generator that waits for something would otherwise hold on to it for ever.
+    if (this.#requests !== undefined) leave(this.#requests);
+  }
+}

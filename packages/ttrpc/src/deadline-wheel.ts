@@ -1,0 +1,111 @@
+// Deadlines of many calls on one timer. Adding and removing costs a few writes, where a timer each costs 0.6 µs.
+import type { Clock, Timer } from "./link.js";
+
+const slotMs = 8;
+const slotCount = 512;
+
+/** Something that has a deadline; it carries the wheel's links itself, so that nothing is allocated. */
+export interface Deadlined {
+  /** When, in milliseconds of the clock. Not changed while it is in the wheel. */
+  deadlineAt: number;
+  /** @internal */
+  wheelNext: Deadlined | undefined;
+  /** @internal */
+  wheelPrevious: Deadlined | undefined;
+  /** @internal -1 while it is in no wheel. */
+  wheelSlot: number;
+  /** Called once, at the deadline or up to one slot (8 ms) after it, never before. */
+  deadlinePassed(): void;
+}
+
+/** A hashed timing wheel: 512 slots of 8 ms; what lies further out stays in its slot for another round. */
+export class DeadlineWheel {
+  readonly #clock: Clock;
+  readonly #slots: (Deadlined | undefined)[] = new Array(slotCount).fill(undefined);
+  #size = 0;
+  #timer: Timer | undefined;
+  // The tick number that the timer is set for.
+  #wakeTick = 0;
+  // All ticks up to this one are done.
+  #doneTick: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#doneTick = Math.floor(clock.now() / slotMs);
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Puts an entry in; one whose time has passed is called in the next tick. */
+  add(entry: Deadlined): void {
+    if (this.#size === 0) this.#doneTick = Math.floor(this.#clock.now() / slotMs);
+    // Rounded up, so that it is never called before its time.
+    const tick = Math.max(this.#doneTick + 1, Math.ceil(entry.deadlineAt / slotMs));
+    const slot = tick % slotCount;
+    const first = this.#slots[slot];
+    entry.wheelSlot = slot;
+    entry.wheelNext = first;
+    entry.wheelPrevious = undefined;
+    if (first !== undefined) first.wheelPrevious = entry;
+    this.#slots[slot] = entry;
+    this.#size++;
+    const wake = Math.min(tick, this.#doneTick + slotCount);
+    if (this.#timer === undefined || wake < this.#wakeTick) this.#arm(wake);
+  }
+
+  /** Takes an entry out; does nothing where it is in no wheel. */
+  remove(entry: Deadlined): void {
+    if (entry.wheelSlot < 0) return;
+    if (entry.wheelPrevious === undefined) this.#slots[entry.wheelSlot] = entry.wheelNext;
+    else entry.wheelPrevious.wheelNext = entry.wheelNext;
+    if (entry.wheelNext !== undefined) entry.wheelNext.wheelPrevious = entry.wheelPrevious;
+    entry.wheelNext = undefined;
+    entry.wheelPrevious = undefined;
+    entry.wheelSlot = -1;
+    this.#size--;
+  }
+
+  /** Stops the timer where nothing waits. Otherwise it stops by itself, at the latest when it next fires. */
+  settle(): void {
+    if (this.#size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(tick: number): void {
+    this.#timer?.cancel();
+    this.#wakeTick = tick;
+    this.#timer = this.#clock.after(Math.max(1, tick * slotMs - this.#clock.now()), () => this.#wake());
+  }
+
+  #wake(): void {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    const tick = Math.floor(now / slotMs);
+    const due: Deadlined[] = [];
+    // After a long pause one round over all slots finds everything.
+    for (let t = Math.max(this.#doneTick + 1, tick - slotCount + 1); t <= tick; t++) {
+      for (let entry = this.#slots[t % slotCount]; entry !== undefined; entry = entry.wheelNext) {
+        if (entry.deadlineAt <= now) due.push(entry);
+      }
+    }
+    this.#doneTick = Math.max(this.#doneTick, tick);
+    for (const entry of due) {
+      // An earlier one of this batch may have taken it out.
+      if (entry.wheelSlot < 0) continue;
+      this.remove(entry);
+      entry.deadlinePassed();
+    }
+    if (this.#size > 0 && this.#timer === undefined) this.#arm(this.#nextTick());
+  }
+
+  #nextTick(): number {
+    for (let t = this.#doneTick + 1; t < this.#doneTick + slotCount; t++) {
+      if (this.#slots[t % slotCount] !== undefined) return t;
+    }
+    return this.#doneTick + slotCount;
+  }
+}

@@ -1,0 +1,94 @@
+// The receiving side of a connection: cuts chunks into frames, lets other work have its turn, watches slow frames.
+// Shared by client and server; knows no streams.
+import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
+import { FrameDecoder } from "./frame.js";
+import type { Limits } from "./limits.js";
+import type { Clock, Link } from "./link.js";
+
+/** What a reader tells its session. */
+export interface FrameHandler {
+  /** A frame is whole; it is described by the decoder's fields until this returns. */
+  frame(decoder: FrameDecoder): void;
+  /** What the peer sends cannot be frames, or does not come to an end. */
+  unreadable(message: string): void;
+}
+
+/** Reads frames off a link. */
+export class FrameReader implements Deadlined {
+  deadlineAt = 0;
+  wheelNext: Deadlined | undefined = undefined;
+  wheelPrevious: Deadlined | undefined = undefined;
+  wheelSlot = -1;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #wheel: DeadlineWheel;
+  readonly #limits: Limits;
+  readonly #handler: FrameHandler;
+  readonly #decoder: FrameDecoder;
+  #yielding = false;
+  #closed = false;
+
+  constructor(link: Link, clock: Clock, wheel: DeadlineWheel, limits: Limits, handler: FrameHandler) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#wheel = wheel;
+    this.#limits = limits;
+    this.#handler = handler;
+    this.#decoder = new FrameDecoder(limits.messageBytes);
+  }
+
+  /** Takes received bytes. */
+  received(chunk: Buffer): void {
+    if (this.#closed) return;
+    this.#decoder.push(chunk);
+    if (!this.#yielding) this.#read();
+  }
+
+  /** Reads nothing more. */
+  close(): void {
+    this.#closed = true;
+    this.#wheel.remove(this);
+  }
+
+  deadlinePassed(): void {
+    this.#handler.unreadable(`a frame did not end within ${this.#limits.frameMs} ms`);
+  }
+
+  #read(): void {
+    const decoder = this.#decoder;
+    let frames = 0;
+    try {
+      while (!this.#closed && decoder.next()) {
+        this.#handler.frame(decoder);
+        if (++frames === this.#limits.framesPerTurn) return this.#yield();
+      }
+    } catch (error) {
+      return this.#handler.unreadable((error as Error).message);
+    }
+    if (!this.#closed) this.#watch(frames > 0);
+  }
+
+  /** Lets other work have its turn; what arrives meanwhile waits in the decoder or, past a chunk, in the socket. */
+  #yield(): void {
+    this.#yielding = true;
+    this.#link.pause();
+    this.#clock.later(() => {
+      this.#yielding = false;
+      if (this.#closed) return;
+      this.#link.resume();
+      this.#read();
+    });
+  }
+
+  /** Gives the frame that has begun its time. */
+  #watch(fresh: boolean): void {
+    const waits = this.wheelSlot >= 0;
+    if (!this.#decoder.midFrame) {
+      if (waits) this.#wheel.remove(this);
+    } else if (fresh || !waits) {
+      if (waits) this.#wheel.remove(this);
+      this.deadlineAt = this.#clock.now() + this.#limits.frameMs;
+      this.#wheel.add(this);
+    }
+  }
+}

@@ -1,0 +1,112 @@
+// Opens a server's listening socket for an address. Unix sockets are private, replace stale ones, never live ones.
+import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { isMainThread } from "node:worker_threads";
+import { Code, RpcError } from "@guestwire/rpc";
+import { type Address, formatAddress } from "./address.js";
+import { notYet } from "./dial.js";
+
+/** An open listening socket. */
+export interface Listener {
+  /** The address that clients use; with the real port where 0 was asked for. */
+  readonly address: string;
+  readonly server: Server;
+}
+
+/**
+ * Opens a listening socket.
+ *
+ * @param accept Called for every connection.
+ * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.FailedPrecondition when something that
+ * is no socket stands at the path; otherwise the system's error as a code.
+ */
+export async function openListener(address: Address, accept: (socket: Socket) => void): Promise<Listener> {
+  const text = formatAddress(address);
+  if (address.kind === "vsock" || address.kind === "hvsock") throw notYet(address);
+  const server = createServer(accept);
+  try {
+    if (address.kind === "unix" && !address.abstract) await listenOnPath(server, address.path, text);
+    else if (address.kind === "unix") await listening(server, () => server.listen(`\0${address.path}`));
+    else if (address.kind === "fd") await listening(server, () => server.listen({ fd: address.fd }));
+    else await listening(server, () => server.listen(address.port, address.host));
+  } catch (error) {
+    throw listenError(error, text);
+  }
+  // A failed accept (no descriptor left, for one) must not end the process; the listener goes on.
+  server.on("error", () => {});
+  return { address: address.kind === "tcp" ? realPort(address, server) : text, server };
+}
+
+async function listenOnPath(server: Server, path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await removeStale(path, text);
+  // The socket must never be open to others, not even for a moment. A worker cannot set the mask; its folder protects.
+  const mask = isMainThread ? process.umask(0o177) : undefined;
+  try {
+    // The path is bound before this returns, and so with the mask above.
+    const ready = listening(server, () => server.listen(path));
+    if (mask !== undefined) process.umask(mask);
+    await ready;
+  } finally {
+    if (mask !== undefined) process.umask(mask);
+  }
+  if (mask === undefined) await chmod(path, 0o600);
+}
+
+/** Removes a socket file that nobody listens on. */
+async function removeStale(path: string, text: string): Promise<void> {
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new RpcError(Code.FailedPrecondition, `${text}: the path exists and is not a socket`);
+  if (await isLive(path)) throw inUse(text);
+  // Another process may have put its own socket there meanwhile.
+  const now = await lstat(path).catch(() => undefined);
+  if (now !== undefined && now.ino === found.ino) await unlink(path).catch(() => {});
+}
+
+function isLive(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
+      // A full backlog is somebody's.
+      else if (error.code === "EAGAIN") resolve(true);
+      else reject(error);
+    });
+  });
+}
+
+function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+    listen();
+  });
+}
+
+function realPort(address: Address & { kind: "tcp" }, server: Server): string {
+  const bound = server.address();
+  return formatAddress(typeof bound === "object" && bound !== null ? { ...address, port: bound.port } : address);
+}
+
+function inUse(text: string): RpcError {
+  return new RpcError(Code.AlreadyExists, `${text} is in use by another process`);
+}
+
+function listenError(error: unknown, text: string): RpcError {
+  if (error instanceof RpcError) return error;
+  if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return inUse(text);
+  const { code, rawMessage } = RpcError.from(error, Code.FailedPrecondition);
+  return new RpcError(code, `cannot listen on ${text}: ${rawMessage}`, { cause: error });
+}

@@ -1,0 +1,169 @@
+// Bounds on received messages that nobody has read yet. ttrpc has no flow control on the wire: the choice is to stop
+// reading the socket, which stops every call of the connection, or to keep reading. The rules are in docs/wire.md.
+import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
+import type { Limits } from "./limits.js";
+import type { Clock, Link } from "./link.js";
+import type { MessageQueue } from "./message-queue.js";
+
+// What a waiting message costs beside its bytes, so that a flood of empty ones counts as well.
+const messageOverhead = 128;
+
+/** Adds up what waits on one connection and decides what happens when it is too much. */
+export class ReceiveBudget {
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #wheel: DeadlineWheel;
+  readonly #limits: Limits;
+  readonly #calls: () => number;
+  readonly #open = new Set<StreamAccount>();
+  readonly #full = new Set<StreamAccount>();
+  #bytes = 0;
+  #paused = false;
+
+  /** @param calls How many calls share the connection at the moment. */
+  constructor(link: Link, clock: Clock, wheel: DeadlineWheel, limits: Limits, calls: () => number) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#wheel = wheel;
+    this.#limits = limits;
+    this.#calls = calls;
+  }
+
+  /** What waits, in bytes with overhead. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Keeps account of one stream. `overflow` is called at most once, when the stream must fail. */
+  open(queue: MessageQueue<unknown>, overflow: () => void): StreamAccount {
+    const account = new StreamAccount(this, queue, overflow);
+    this.#open.add(account);
+    return account;
+  }
+
+  /** To be called when a call begins: it must not wait behind a stream that was alone so far. */
+  callBegan(): void {
+    if (this.#paused) this.#resume();
+  }
+
+  /** @internal A message waits in the stream's queue. */
+  added(account: StreamAccount, bytes: number): void {
+    this.#bytes += bytes + messageOverhead;
+    const { queue } = account;
+    if (!account.full && (queue.size >= this.#limits.streamMessages || queue.bytes >= this.#limits.streamBytes)) {
+      account.full = true;
+      this.#full.add(account);
+      this.#watch(account);
+    }
+    if (account.full && this.#calls() <= 1) this.#pause();
+    else if (this.#bytes > this.#limits.receiveBytes) this.#fullest()?.fail();
+  }
+
+  /** @internal Messages left the stream's queue. */
+  removed(account: StreamAccount, messages: number, bytes: number): void {
+    this.#bytes -= bytes + messages * messageOverhead;
+    const { queue } = account;
+    if (!account.full) return;
+    // Half empty before more is read, so that the socket is not stopped and started for every message.
+    if (queue.size * 2 > this.#limits.streamMessages || queue.bytes * 2 > this.#limits.streamBytes) return;
+    this.#release(account);
+  }
+
+  /** @internal The stream is over. */
+  closed(account: StreamAccount): void {
+    this.#open.delete(account);
+    if (account.full) this.#release(account);
+  }
+
+  /** @internal The stream was full for a while. */
+  stalled(account: StreamAccount): void {
+    if (account.queue.reads === account.readsSeen && this.#calls() > 1) return account.fail();
+    // Alone on the connection it may take its time. The socket is read a little, to see whether another call came.
+    if (this.#paused) this.#resume();
+    this.#watch(account);
+  }
+
+  #watch(account: StreamAccount): void {
+    account.readsSeen = account.queue.reads;
+    account.deadlineAt = this.#clock.now() + this.#limits.stallMs;
+    this.#wheel.add(account);
+  }
+
+  #release(account: StreamAccount): void {
+    account.full = false;
+    this.#full.delete(account);
+    this.#wheel.remove(account);
+    if (this.#paused && this.#full.size === 0) this.#resume();
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#link.pause();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#link.resume();
+  }
+
+  #fullest(): StreamAccount | undefined {
+    let fullest: StreamAccount | undefined;
+    for (const account of this.#open) {
+      if (fullest === undefined || account.queue.bytes > fullest.queue.bytes) fullest = account;
+    }
+    return fullest;
+  }
+}
+
+/** One stream's part of a {@link ReceiveBudget}. */
+export class StreamAccount implements Deadlined {
+  readonly queue: MessageQueue<unknown>;
+  full = false;
+  readsSeen = 0;
+  deadlineAt = 0;
+  wheelNext: Deadlined | undefined = undefined;
+  wheelPrevious: Deadlined | undefined = undefined;
+  wheelSlot = -1;
+  readonly #budget: ReceiveBudget;
+  readonly #overflow: () => void;
+  #waiting = 0;
+  #closed = false;
+
+  constructor(budget: ReceiveBudget, queue: MessageQueue<unknown>, overflow: () => void) {
+    this.#budget = budget;
+    this.queue = queue;
+    this.#overflow = overflow;
+  }
+
+  /** A message of this size waits. */
+  added(bytes: number): void {
+    this.#waiting++;
+    this.#budget.added(this, bytes);
+  }
+
+  /** The queue gave away some or all of what waited. */
+  consumed(bytes: number): void {
+    const gone = this.#waiting - this.queue.size;
+    this.#waiting = this.queue.size;
+    this.#budget.removed(this, gone, bytes);
+  }
+
+  /** The stream gets no more messages; what waits is still counted until it is read. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#budget.closed(this);
+  }
+
+  /** @internal */
+  fail(): void {
+    if (this.#closed) return;
+    this.close();
+    this.#overflow();
+  }
+
+  deadlinePassed(): void {
+    this.#budget.stalled(this);
+  }
+}

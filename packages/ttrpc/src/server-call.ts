@@ -1,0 +1,111 @@
+// One call on the server: the context that its handler sees, and the end of it. Knows its session as an interface only.
+import { Code, Metadata, type Peer, type RpcError } from "@guestwire/rpc";
+import { ServerCall } from "@guestwire/rpc/transport";
+import type { Deadlined } from "./deadline-wheel.js";
+import { readMetadata } from "./envelope.js";
+import type { Clock } from "./link.js";
+import { MessageQueue } from "./message-queue.js";
+import type { ReceiveBudget, StreamAccount } from "./receive-budget.js";
+import type { ServerMethod } from "./server-methods.js";
+
+/** What a call asks of its session. */
+export interface ServerCallHome {
+  readonly clock: Clock;
+  /** Nobody waits for the result any more: answer now. */
+  expired(call: TtrpcServerCall): void;
+  makeError(code: Code, message: string): RpcError;
+}
+
+const noMetadata = Buffer.alloc(0);
+
+/** A call that a handler serves. */
+export class TtrpcServerCall extends ServerCall implements Deadlined {
+  readonly id: number;
+  readonly route: ServerMethod;
+  /** Whether the client was told the end; the handler may still run. */
+  answered = false;
+  /** Whether the client has said that no more requests come. */
+  requestsEnded = true;
+  wheelNext: Deadlined | undefined = undefined;
+  wheelPrevious: Deadlined | undefined = undefined;
+  wheelSlot = -1;
+  #home: ServerCallHome;
+  #metadataBytes: Buffer = noMetadata;
+  #metadataStart = 0;
+  #metadataEnd = 0;
+  #queue: MessageQueue<object> | undefined;
+  #account: StreamAccount | undefined;
+
+  constructor(id: number, route: ServerMethod, peer: Peer, deadlineAt: number, home: ServerCallHome) {
+    super(route.method, route.path, peer, deadlineAt);
+    this.id = id;
+    this.route = route;
+    this.#home = home;
+  }
+
+  /** Remembers where the metadata lies; it is decoded when somebody asks. */
+  holdMetadata(bytes: Buffer, start: number, end: number): void {
+    this.#metadataBytes = bytes;
+    this.#metadataStart = start;
+    this.#metadataEnd = end;
+  }
+
+  /** Copies the metadata out of the receive buffer, which a long call would otherwise keep alive. */
+  detachMetadata(): void {
+    if (this.#metadataEnd === this.#metadataStart || this.#metadataStart === 0) return;
+    this.#metadataBytes = Buffer.from(this.#metadataBytes.subarray(this.#metadataStart, this.#metadataEnd));
+    this.#metadataEnd -= this.#metadataStart;
+    this.#metadataStart = 0;
+  }
+
+  /** Prepares for a stream of requests, which the handler reads. */
+  openRequests(budget: ReceiveBudget, overflow: () => void): MessageQueue<object> {
+    this.requestsEnded = false;
+    const queue = new MessageQueue<object>({
+      consumed: (bytes) => this.#account?.consumed(bytes),
+      // What still comes is dropped by the queue.
+      left: () => this.#account?.close(),
+    });
+    this.#queue = queue;
+    this.#account = budget.open(queue, overflow);
+    return queue;
+  }
+
+  /** A request came. */
+  deliver(message: object, bytes: number): void {
+    if (this.#queue?.push(message, bytes)) this.#account?.added(bytes);
+  }
+
+  /** No more requests come. */
+  endRequests(): void {
+    this.requestsEnded = true;
+    this.#account?.close();
+    this.#queue?.end();
+  }
+
+  /** Nobody waits for the result: fires the signal and makes the handler's reading fail. */
+  giveUp(reason: RpcError): void {
+    this.requestsEnded = true;
+    this.#account?.close();
+    this.#queue?.fail(reason, true);
+    this.abort(reason);
+  }
+
+  deadlinePassed(): void {
+    this.giveUp(this.#home.makeError(Code.DeadlineExceeded, "the deadline passed"));
+    this.#home.expired(this);
+  }
+
+  protected now(): number {
+    return this.#home.clock.now();
+  }
+
+  protected readMetadata(): Metadata {
+    if (this.#metadataEnd === this.#metadataStart) return new Metadata();
+    const metadata = readMetadata(this.#metadataBytes, this.#metadataStart, this.#metadataEnd);
+    this.#metadataBytes = noMetadata;
+    this.#metadataStart = 0;
+    this.#metadataEnd = 0;
+    return metadata;
+  }
+}

@@ -1,0 +1,426 @@
+// A server's side of one connection: decodes requests, runs handlers, writes their results.
+// No I/O: takes a link and a clock, so that a simulator can run it.
+import { Code, type Router, RpcError } from "@guestwire/rpc";
+import { type MethodRoute, withoutStack } from "@guestwire/rpc/transport";
+import { CallTable } from "./call-table.js";
+import { lingerMs } from "./client-session.js";
+import type { DeadlineWheel } from "./deadline-wheel.js";
+import { EnvelopeLimitError, RequestEnvelope, writeErrorResponse } from "./envelope.js";
+import { Flag, type FrameDecoder, FrameType } from "./frame.js";
+import { type FrameHandler, FrameReader } from "./frame-reader.js";
+import { IdWindow } from "./id-window.js";
+import type { Limits } from "./limits.js";
+import type { Clock, Link, LinkHandler, Timer } from "./link.js";
+import { Output } from "./output.js";
+import { ReceiveBudget } from "./receive-budget.js";
+import { iterate, type MessageIterator, sendMessages } from "./send-messages.js";
+import { type ServerCallHome, TtrpcServerCall } from "./server-call.js";
+import { type ServerMethod, ServerMethods } from "./server-methods.js";
+
+/** What all sessions of one server share. */
+export interface ServerShared {
+  readonly router: Router;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly wheel: DeadlineWheel;
+  /** Methods that were prepared. */
+  readonly known: WeakMap<MethodRoute, ServerMethod>;
+  /** How many handlers run, over all connections. */
+  running: number;
+  /** Told when a session is over and its socket closed. */
+  gone(session: ServerSession): void;
+}
+
+/** One connection of a server. */
+export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome {
+  readonly clock: Clock;
+  readonly #link: Link;
+  readonly #shared: ServerShared;
+  readonly #limits: Limits;
+  readonly #reader: FrameReader;
+  readonly #output: Output;
+  readonly #budget: ReceiveBudget;
+  readonly #methods: ServerMethods;
+  readonly #ids = new IdWindow();
+  readonly #envelope = new RequestEnvelope();
+  // Calls that the client waits for.
+  readonly #calls = new CallTable<TtrpcServerCall>();
+  // Streams that had an error answer because of late data: one answer each is enough.
+  readonly #refused = new Set<number>();
+  // Handlers that run, also those whose client was told the end already.
+  #running = 0;
+  #draining = false;
+  #closed = false;
+  #linger: Timer | undefined;
+
+  constructor(link: Link, shared: ServerShared) {
+    this.#link = link;
+    this.#shared = shared;
+    this.#limits = shared.limits;
+    this.clock = shared.clock;
+    this.#output = new Output(link, shared.clock);
+    this.#reader = new FrameReader(link, shared.clock, shared.wheel, shared.limits, this);
+    this.#budget = new ReceiveBudget(link, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
+    this.#methods = new ServerMethods(shared.router, shared.known);
+  }
+
+  /** Begins to receive. */
+  start(): void {
+    this.#link.start(this);
+  }
+
+  /** Refuses new calls and closes once the running ones are answered. */
+  drain(): void {
+    this.#draining = true;
+    this.#closeIfIdle();
+  }
+
+  /** Ends the connection: handlers that run are told through their signals. `error` says why where it is a fault. */
+  close(reason: RpcError, error?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const call of this.#calls) {
+      this.#shared.wheel.remove(call);
+      call.answered = true;
+      call.giveUp(reason);
+    }
+    this.#reader.close();
+    this.#output.flush();
+    this.#output.shut();
+    if (error !== undefined) return this.#link.destroy();
+    // A client that reads nothing would keep the last bytes and so the socket for ever.
+    this.#linger = this.clock.after(lingerMs, () => this.#link.destroy());
+    this.#link.end();
+  }
+
+  /** Ends the connection at once. */
+  cut(reason: RpcError): void {
+    this.close(reason, reason);
+    this.#link.destroy();
+  }
+
+  received(chunk: Buffer): void {
+    this.#reader.received(chunk);
+  }
+
+  drained(): void {
+    this.#output.drained();
+  }
+
+  closed(error: Error | undefined): void {
+    // What the system took before the client ended its side is delivered all the same.
+    this.close(this.makeError(Code.Canceled, "the client closed the connection"), error ?? new Error("end of stream"));
+    this.#linger?.cancel();
+    this.#link.destroy();
+    this.#shared.gone(this);
+  }
+
+  unreadable(message: string): void {
+    this.close(this.makeError(Code.Internal, message), new RpcError(Code.Internal, message, { reason: "protocol" }));
+  }
+
+  makeError(code: Code, message: string): RpcError {
+    return withoutStack(() => new RpcError(code, message, { peer: this.#link.peer.address }));
+  }
+
+  frame(decoder: FrameDecoder): void {
+    const { id, type } = decoder;
+    // Even ids are refused whatever the type. Readiness probes rely on it: ten zero bytes must get an answer on id 0.
+    if ((id & 1) === 0) {
+      return this.#refuse(id, Code.InvalidArgument, "StreamID must be odd for client initiated streams");
+    }
+    if (type === FrameType.Request) this.#request(decoder);
+    else if (type === FrameType.Data) this.#data(decoder);
+    // Responses and unknown types are for peers that know them.
+  }
+
+  expired(call: TtrpcServerCall): void {
+    this.#answerError(call, this.makeError(Code.DeadlineExceeded, "the deadline passed"));
+  }
+
+  #request(decoder: FrameDecoder): void {
+    const { id, buffer, start, end, flags, oversize } = decoder;
+    if (oversize > 0) {
+      const text = `message length ${oversize} exceed maximum message size of ${this.#limits.messageBytes}`;
+      return this.#refuse(id, Code.ResourceExhausted, text);
+    }
+    if (!this.#ids.accept(id)) {
+      return this.#refuse(id, Code.InvalidArgument, "StreamID cannot be re-used and must increment");
+    }
+    if (this.#draining) return this.#refuse(id, Code.Unavailable, "the server is shutting down");
+    if (this.#running >= this.#limits.connectionCalls || this.#shared.running >= this.#limits.serverCalls) {
+      return this.#refuse(id, Code.ResourceExhausted, "too many calls are running");
+    }
+    const method = this.#readEnvelope(id, buffer, start, end);
+    if (method !== undefined) this.#begin(id, method, buffer, flags);
+  }
+
+  /** Reads the request and finds its method; answers where it cannot. */
+  #readEnvelope(id: number, buffer: Buffer, start: number, end: number): ServerMethod | undefined {
+    const envelope = this.#envelope;
+    try {
+      const recent = this.#methods.recent(buffer, start, end);
+      envelope.read(buffer, start, end, this.#limits, recent?.prefix.length);
+      // The names may stand a second time, and then the last ones count.
+      if (recent !== undefined && envelope.namesRead === 0) return recent;
+      if (recent !== undefined) envelope.read(buffer, start, end, this.#limits);
+      return this.#methods.find(envelope.service, envelope.method);
+    } catch (error) {
+      if (error instanceof RpcError) this.#refuseWith(id, error);
+      else if (error instanceof EnvelopeLimitError) this.#refuse(id, Code.ResourceExhausted, error.message);
+      else this.#refuse(id, Code.InvalidArgument, `unmarshal request error: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  #begin(id: number, method: ServerMethod, buffer: Buffer, flags: number): void {
+    const { timeoutMs, payloadStart, payloadEnd, metadataPairs, metadataStart, metadataEnd } = this.#envelope;
+    if (timeoutMs <= 0) return this.#refuse(id, Code.DeadlineExceeded, "the deadline passed");
+    const deadlineAt =
+      timeoutMs === Number.POSITIVE_INFINITY
+        ? timeoutMs
+        : this.clock.now() + Math.min(timeoutMs, this.#limits.deadlineMs);
+    const call = new TtrpcServerCall(id, method, this.#link.peer, deadlineAt, this);
+    if (metadataPairs > 0) call.holdMetadata(buffer, metadataStart, metadataEnd);
+    let request: object;
+    // A client stream's first message may lie in the request; nothing in it and "no data" both mean there is none.
+    const hasPayload = payloadEnd > payloadStart || !method.clientStreams;
+    let first: object | undefined;
+    try {
+      if (hasPayload) first = method.input.decode(buffer, payloadStart, payloadEnd);
+    } catch (error) {
+      return this.#refuse(id, Code.Internal, `error unmarshalling payload: ${(error as Error).message}`);
+    }
+    this.#calls.add(call);
+    this.#running++;
+    this.#shared.running++;
+    if (this.#calls.size > 1) this.#budget.callBegan();
+    if (method.clientStreams) {
+      request = call.openRequests(this.#budget, () => this.#overflow(call));
+      if (first !== undefined) call.deliver(first, payloadEnd - payloadStart);
+      if ((flags & Flag.RemoteClosed) !== 0) call.endRequests();
+    } else request = first as object;
+    if (deadlineAt !== Number.POSITIVE_INFINITY) this.#shared.wheel.add(call);
+    if (method.serverStreams) void this.#runMany(call, request);
+    else this.#runSingle(call, request);
+  }
+
+  #runSingle(call: TtrpcServerCall, request: object): void {
+    let result: unknown;
+    try {
+      result = call.route.single(request as never, call);
+    } catch (error) {
+      return this.#finish(call, RpcError.from(error));
+    }
+    if (!isPromise(result)) {
+      this.#answerMessage(call, result as object);
+      return this.#finish(call, undefined);
+    }
+    call.detachMetadata();
+    result.then(
+      (message) => {
+        this.#answerMessage(call, message as object);
+        this.#finish(call, undefined);
+      },
+      (error: unknown) => this.#finish(call, RpcError.from(error)),
+    );
+  }
+
+  async #runMany(call: TtrpcServerCall, request: object): Promise<void> {
+    call.detachMetadata();
+    try {
+      // The router has checked that it is an iterable.
+      await sendMessages(iterate(call.route.many(request as never, call)) as MessageIterator, {
+        over: () => call.answered,
+        send: (message) => this.#sendMessage(call, message),
+        writable: () => this.#writable(),
+        turn: () => new Promise((resolve) => this.clock.later(resolve)),
+      });
+      if (!call.answered) {
+        this.#settle(call);
+        this.#output.emptyFrame(call.id, FrameType.Data, Flag.RemoteClosed | Flag.NoData);
+      }
+      this.#finish(call, undefined);
+    } catch (error) {
+      this.#finish(call, RpcError.from(error));
+    }
+  }
+
+  #data(decoder: FrameDecoder): void {
+    const { id, buffer, start, end, flags, oversize } = decoder;
+    const call = this.#calls.get(id);
+    const closes = (flags & Flag.RemoteClosed) !== 0;
+    const noData = (flags & Flag.NoData) !== 0;
+    if (call === undefined) {
+      // A client that ends its side while we end ours does nothing wrong.
+      if (end > start || oversize > 0 || !noData) this.#refuseOnce(id, "StreamID is no longer active");
+      return;
+    }
+    // Our own clients say with this that nobody waits any more; others never send it.
+    if (noData && (flags & Flag.RemoteOpen) !== 0) return this.#abandoned(call);
+    if (!call.route.clientStreams) {
+      // Go's server crashes here. A half-close says nothing new; a message has no place here, and the call goes on.
+      if (end > start || oversize > 0) this.#refuseOnce(id, "the call takes no stream of requests");
+      return;
+    }
+    if (oversize > 0) {
+      const text = `message length ${oversize} exceed maximum message size of ${this.#limits.messageBytes}`;
+      return this.#giveUp(call, this.makeError(Code.ResourceExhausted, text));
+    }
+    if (call.requestsEnded) {
+      if (end === start && noData) return;
+      return this.#giveUp(
+        call,
+        this.makeError(Code.InvalidArgument, "data came after the stream of requests was closed"),
+      );
+    }
+    if (end > start || !noData) {
+      try {
+        call.deliver(call.route.input.decode(buffer, start, end), end - start);
+      } catch (error) {
+        const text = `error unmarshalling payload: ${(error as Error).message}`;
+        return this.#giveUp(call, this.makeError(Code.Internal, text));
+      }
+    }
+    if (closes) call.endRequests();
+  }
+
+  #abandoned(call: TtrpcServerCall): void {
+    this.#settle(call);
+    call.giveUp(this.makeError(Code.Canceled, "the client canceled the call"));
+    this.#closeIfIdle();
+  }
+
+  #overflow(call: TtrpcServerCall): void {
+    this.#giveUp(call, this.makeError(Code.ResourceExhausted, "requests came faster than they were read"));
+  }
+
+  /** Ends a call whose client still waits. */
+  #giveUp(call: TtrpcServerCall, error: RpcError): void {
+    call.giveUp(error);
+    this.#answerError(call, error);
+  }
+
+  #sendMessage(call: TtrpcServerCall, message: object): void {
+    if (call.answered) return;
+    const output = this.#output;
+    output.beginFrame(call.id, FrameType.Data, 0);
+    try {
+      call.route.output.encode(message as never, output);
+    } catch (error) {
+      output.dropFrame();
+      throw this.#badResponse(call, error);
+    }
+    if (output.frameBytes > this.#limits.messageBytes) throw this.#tooLarge();
+    output.endFrame();
+    this.#checkQueue();
+  }
+
+  #answerMessage(call: TtrpcServerCall, message: object): void {
+    if (call.answered) return;
+    const output = this.#output;
+    output.beginFrame(call.id, FrameType.Response, 0);
+    const { at, attached } = output;
+    try {
+      if (typeof message !== "object" || message === null) {
+        throw new Error(`the handler returned ${message === null ? "null" : typeof message} where a message is due`);
+      }
+      output.uint32(0x12);
+      const mark = output.open();
+      call.route.output.encode(message as never, output);
+      // An empty message is an absent field, and so an empty frame.
+      if (output.at === mark + 1 && output.attached === attached) output.at = at;
+      else output.close(mark, attached);
+    } catch (error) {
+      output.dropFrame();
+      return this.#answerError(call, this.#badResponse(call, error));
+    }
+    if (output.frameBytes > this.#limits.messageBytes) return this.#answerError(call, this.#tooLarge());
+    this.#settle(call);
+    output.endFrame();
+    this.#checkQueue();
+  }
+
+  #answerError(call: TtrpcServerCall, error: RpcError): void {
+    if (call.answered) return;
+    this.#settle(call);
+    this.#refuseWith(call.id, error);
+    this.#checkQueue();
+  }
+
+  /** The handler has returned. @param error What it failed with; the client gets it if it still waits. */
+  #finish(call: TtrpcServerCall, error: RpcError | undefined): void {
+    if (error !== undefined) this.#answerError(call, error);
+    call.endRequests();
+    this.#running--;
+    this.#shared.running--;
+    this.#closeIfIdle();
+  }
+
+  /** Nothing more is sent for this call. */
+  #settle(call: TtrpcServerCall): void {
+    if (call.answered) return;
+    call.answered = true;
+    this.#shared.wheel.remove(call);
+    this.#calls.remove(call);
+  }
+
+  #closeIfIdle(): void {
+    if (this.#draining && this.#calls.size === 0) this.close(this.makeError(Code.Unavailable, "the server was closed"));
+  }
+
+  #refuse(id: number, code: Code, message: string): void {
+    this.#refuseWith(id, this.makeError(code, message));
+  }
+
+  #refuseOnce(id: number, message: string): void {
+    if (this.#refused.has(id)) return;
+    if (this.#refused.size >= this.#limits.connectionCalls) this.#refused.clear();
+    this.#refused.add(id);
+    this.#refuse(id, Code.InvalidArgument, message);
+  }
+
+  #refuseWith(id: number, error: RpcError): void {
+    if (this.#closed) return;
+    const output = this.#output;
+    output.beginFrame(id, FrameType.Response, 0);
+    writeErrorResponse(output, error);
+    if (output.frameBytes > this.#limits.messageBytes) {
+      output.dropFrame();
+      return this.#refuse(id, error.code, "the error's message and details are too large to be sent");
+    }
+    output.endFrame();
+  }
+
+  #badResponse(call: TtrpcServerCall, error: unknown): RpcError {
+    return new RpcError(Code.Internal, `the response of ${call.path} cannot be sent: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+
+  #tooLarge(): RpcError {
+    const size = this.#output.frameBytes;
+    this.#output.dropFrame();
+    return this.makeError(
+      Code.ResourceExhausted,
+      `the response takes ${size} bytes; the limit is ${this.#limits.messageBytes}`,
+    );
+  }
+
+  #writable(): Promise<void> | undefined {
+    if (this.#output.queuedBytes <= this.#limits.streamSendBytes) return undefined;
+    return new Promise((resolve) => this.#output.whenBelow(this.#limits.streamSendBytes, resolve));
+  }
+
+  #checkQueue(): void {
+    if (this.#output.queuedBytes > this.#limits.sendLimitBytes) this.unreadable("the client does not read");
+  }
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise || (typeof value === "object" && value !== null && isThenable(value));
+}
+
+function isThenable(value: object): boolean {
+  return "then" in value && typeof value.then === "function" && !("$typeName" in value);
+}

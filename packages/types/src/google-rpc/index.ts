@@ -1,0 +1,2 @@
+// google.rpc: the status that errors travel as.
+export { type Status, StatusSchema } from "../gen/google/rpc/status_pb.js";
