@@ -1,0 +1,52 @@
+// A project as a user has it: an empty folder into which the packed packages are installed.
+import { mkdir, mkdtemp, readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "./run.ts";
+
+/** The repository's root folder. */
+export const root: string = fileURLToPath(new URL("../../", import.meta.url));
+
+/** A package that is published. */
+export interface PublicPackage {
+  readonly name: string;
+  readonly folder: string;
+  readonly tarball: string;
+}
+
+/** Packs every package that is not private. */
+export async function packAll(into: string): Promise<PublicPackage[]> {
+  await mkdir(into, { recursive: true });
+  const packed: PublicPackage[] = [];
+  for (const folder of (await readdir(join(root, "packages"))).sort()) {
+    const manifest = JSON.parse(await readFile(join(root, "packages", folder, "package.json"), "utf8"));
+    if (manifest.private === true) continue;
+    const before = new Set(await readdir(into));
+    await pnpm(["pack", "--pack-destination", into], join(root, "packages", folder));
+    const made = (await readdir(into)).filter((file) => !before.has(file));
+    if (made.length !== 1) throw new Error(`packing ${manifest.name} made ${made.length} files`);
+    packed.push({ name: manifest.name, folder, tarball: join(into, made[0] as string) });
+  }
+  return packed;
+}
+
+/** Makes an empty project outside of the repository and installs tarballs into it. */
+export async function installProject(packages: readonly PublicPackage[]): Promise<string> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "guestwire-user-")));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
+  // Node's types are what every TypeScript user of Node has.
+  const { devDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const wanted = [...packages.map(({ tarball }) => tarball), `@types/node@${devDependencies["@types/node"]}`];
+  await run("npm", ["install", "--no-audit", "--no-fund", ...wanted], { cwd: folder });
+  return folder;
+}
+
+/** Runs pnpm: the one that runs this test, or else a fresh one. */
+export async function pnpm(args: readonly string[], cwd: string): Promise<void> {
+  const running = process.env["npm_execpath"];
+  if (running !== undefined && /pnpm/.test(running)) {
+    const script = /\.[cm]?js$/.test(running);
+    await run(script ? process.execPath : running, script ? [running, ...args] : args, { cwd });
+  } else await run("npx", ["-y", "pnpm@12", ...args], { cwd });
+}
