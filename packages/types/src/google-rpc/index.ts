@@ -1,2 +1,32 @@
-// google.rpc: the status that errors travel as.
+// google.rpc: the status that errors travel as, and the standard details that they may carry.
+export {
+  type BadRequest,
+  type BadRequest_FieldViolation,
+  BadRequest_FieldViolationSchema,
+  BadRequestSchema,
+  type DebugInfo,
+  DebugInfoSchema,
+  type ErrorInfo,
+  ErrorInfoSchema,
+  type Help,
+  type Help_Link,
+  Help_LinkSchema,
+  HelpSchema,
+  type LocalizedMessage,
+  LocalizedMessageSchema,
+  type PreconditionFailure,
+  type PreconditionFailure_Violation,
+  PreconditionFailure_ViolationSchema,
+  PreconditionFailureSchema,
+  type QuotaFailure,
+  type QuotaFailure_Violation,
+  QuotaFailure_ViolationSchema,
+  QuotaFailureSchema,
+  type RequestInfo,
+  RequestInfoSchema,
+  type ResourceInfo,
+  ResourceInfoSchema,
+  type RetryInfo,
+  RetryInfoSchema,
+} from "../gen/google/rpc/error_details_pb.js";
 export { type Status, StatusSchema } from "../gen/google/rpc/status_pb.js";
