@@ -23,3 +23,4 @@ export {
   type TaskStart,
   TaskStartSchema,
 } from "../gen/containerd/events/task_pb.js";
+export { type PackedEvent, packTaskEvent, type TaskEvent, taskTopics, unpackTaskEvent } from "./task-event.js";

@@ -1,0 +1,53 @@
+// Runs the guest's own program as a process of its own, in a folder that is gone afterwards.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const program = fileURLToPath(new URL("../../bin/guestwire-guest.js", import.meta.url));
+
+/** A guest that runs. */
+export interface GuestProcess {
+  readonly pid: number;
+  /** Where it listens. */
+  readonly address: string;
+  /** Sends SIGTERM, waits for the end and removes the folder; gives the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts a guest and waits until it is ready. @throws when it ends before, with what it printed. */
+export async function startGuest(): Promise<GuestProcess> {
+  const folder = await mkdtemp(join(tmpdir(), "guestwire-demo-"));
+  const address = `unix://${join(folder, "guest.sock")}`;
+  const args = [program, "--listen", address, "--state-dir", join(folder, "state")];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const stop = async (): Promise<number | null> => {
+    const ended = child.exitCode === null ? once(child, "exit") : undefined;
+    child.kill("SIGTERM");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+    return child.exitCode;
+  };
+  try {
+    await ready(child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { pid: child.pid as number, address, stop };
+}
+
+async function ready(child: ChildProcess): Promise<void> {
+  let errors = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
+  // The guest prints one line per address once it can be called.
+  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+    if (line.includes("unix://")) return void child.stdout?.resume();
+  }
+  throw new Error(`the guest did not start: ${errors.trim()}`);
+}
