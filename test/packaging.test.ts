@@ -1,6 +1,5 @@
 // What users install: packed as for publishing, checked, installed into an empty project, and used on every Node.
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -24,7 +23,13 @@ beforeAll(async () => {
   address = `unix://${join(project, "run", "guest.sock")}`;
   guest = start(
     process.execPath,
-    [join(project, "node_modules", ".bin", "guestwire-guest"), "--listen", address, "--state-dir", join(project, "state")],
+    [
+      join(project, "node_modules", ".bin", "guestwire-guest"),
+      "--listen",
+      address,
+      "--state-dir",
+      join(project, "state"),
+    ],
     { cwd: project },
   );
   await guest.line(/unix:\/\//);
@@ -53,7 +58,10 @@ test("tarballs hold no tests, no build leftovers and a licence", async () => {
   for (const { name, tarball } of packages) {
     const { stdout } = await run("tar", ["-tzf", tarball]);
     const files = stdout.trim().split("\n");
-    expect(files.filter((file) => /\.test\.|tsbuildinfo|testdata|node_modules/.test(file)), name).toEqual([]);
+    expect(
+      files.filter((file) => /\.test\.|tsbuildinfo|testdata|node_modules/.test(file)),
+      name,
+    ).toEqual([]);
     expect(files, name).toContain("package/LICENSE");
     expect(files, name).toContain("package/README.md");
   }
@@ -64,7 +72,9 @@ test("the transport loads nothing of protobuf-es at run time", async () => {
     const folder = join(project, "node_modules", "@guestwire", name, "dist");
     for (const file of await readdir(folder, { recursive: true })) {
       if (!file.endsWith(".js")) continue;
-      expect(await readFile(join(folder, file), "utf8"), file).not.toMatch(/from "@bufbuild\/protobuf|import\("@bufbuild/);
+      expect(await readFile(join(folder, file), "utf8"), file).not.toMatch(
+        /from "@bufbuild\/protobuf|import\("@bufbuild/,
+      );
     }
   }
 });
@@ -146,4 +156,36 @@ export const isGone = (error: unknown): boolean => RpcError.from(error).code ===
   };
   await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["user.ts"] }));
   await run(bin("tsc"), ["-p", project]);
+});
+
+test("the README's server and client run as they stand there, beside a socket of their own", async () => {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  for (const [, file, code] of readme.matchAll(/```ts file=(\S+)\n(.*?)```/gs)) {
+    const moved = code?.replaceAll("/tmp/guestwire-readme/", `${project}/readme/`) ?? "";
+    await writeFile(join(project, file as string), moved);
+  }
+  await using server = start(process.execPath, [join(project, "server.ts")], { cwd: project });
+  await server.line(/listening on unix:/);
+  const { stdout } = await run(process.execPath, [join(project, "client.ts")], { cwd: project });
+  expect(stdout).toBe("m1 running\nuname -a\nno such machine\n");
+  expect((await server.stop()).code).toBe(0);
+});
+
+test("the packages' README snippets compile", async () => {
+  const files: string[] = [];
+  for (const { folder } of packages) {
+    const readme = await readFile(join(root, "packages", folder, "README.md"), "utf8");
+    const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code as string);
+    for (const [index, code] of blocks.entries()) {
+      const file = `readme-${folder}-${index}.ts`;
+      // What a snippet leaves to the reader's imagination.
+      const given = `declare const ociConfig: object;\ndeclare const signal: AbortSignal;\n`;
+      await writeFile(join(project, file), `${given}${code}\nexport {};\n`);
+      files.push(file);
+    }
+  }
+  expect(files.length).toBeGreaterThan(6);
+  const { compilerOptions } = JSON.parse(await readFile(join(project, "tsconfig.json"), "utf8"));
+  await writeFile(join(project, "tsconfig.readme.json"), JSON.stringify({ compilerOptions, files }));
+  await run(bin("tsc"), ["-p", join(project, "tsconfig.readme.json")]);
 });

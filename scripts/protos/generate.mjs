@@ -1,8 +1,8 @@
 // Generates the TypeScript of every package, and compares it with what is committed.
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
-import { genFolder, importOptions, packages, protoFiles } from "./packages.mjs";
+import { dirname, join, relative } from "node:path";
+import { genFolder, importOptions, packages, protoFiles, sharedPackage } from "./packages.mjs";
 import { buf, Failure } from "./run.mjs";
 
 /** Generates everything anew; files that no proto stands for any more go away. Leaves equal files untouched. */
@@ -38,27 +38,38 @@ function inFreshCopy(root, use) {
   const fresh = mkdtempSync(join(tmpdir(), "guestwire-protos-"));
   try {
     const files = protoFiles(root);
-    // Built once: parsing and linking the schema takes longer than generating a package.
-    const image = join(fresh, "schema.binpb");
-    buf(["build", root, "-o", image]);
-    for (const name of Object.keys(packages)) generatePackage(root, name, files, image, fresh);
+    // Starting the plugins is what takes time, so they start twice and not once per package: for the shared messages,
+    // and for all that import those from their package.
+    generateTogether(root, [sharedPackage], [], files, fresh);
+    const others = Object.keys(packages).filter((name) => name !== sharedPackage);
+    generateTogether(root, others, importOptions(root, others, files), files, fresh);
     return use(fresh);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }
 }
 
-function generatePackage(root, name, files, image, fresh) {
-  const out = join(fresh, "packages", name);
-  const paths = files[name].flatMap((file) => ["--path", file]);
-  buf(["generate", image, "--template", template(root, importOptions(root, name, files)), "-o", out, ...paths]);
+/** Generates some packages in one go, and then puts each file into its package. */
+function generateTogether(root, names, options, files, fresh) {
+  const together = join(fresh, "together");
+  const paths = names.flatMap((name) => files[name]).flatMap((file) => ["--path", join(root, "proto", file)]);
+  buf(["generate", root, "--template", template(root, options), "-o", together, ...paths]);
+  const owners = new Map(names.flatMap((name) => files[name].map((file) => [file.slice(0, -".proto".length), name])));
+  const out = join(together, "src", "gen");
+  for (const file of filesIn(out, ".")) {
+    const target = join(fresh, genFolder(owners.get(file.replace(/_(pb|rpc)\.ts$/, ""))), file);
+    mkdirSync(dirname(target), { recursive: true });
+    renameSync(join(out, file), target);
+  }
 }
 
-/** buf.gen.yaml with the options of one package in the places that are marked for them. */
+/** buf.gen.yaml with these options in the places that are marked for them. */
 function template(root, options) {
   const text = readFileSync(join(root, "buf.gen.yaml"), "utf8");
   if (!text.includes("# (shared)\n")) throw new Failure('buf.gen.yaml has no line "# (shared)" in its options');
-  return text.replace(/^( *)# \(shared\)\n/gm, (_, indent) => options.map((option) => `${indent}- ${option}\n`).join(""));
+  return text.replace(/^( *)# \(shared\)\n/gm, (_, indent) =>
+    options.map((option) => `${indent}- ${option}\n`).join(""),
+  );
 }
 
 function compare(root, fresh) {

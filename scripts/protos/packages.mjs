@@ -31,7 +31,7 @@ export const packages = {
 };
 
 /** The package whose messages the others import instead of generating them again. */
-const sharedPackage = "types";
+export const sharedPackage = "types";
 
 /** Where the code of a package is generated to, from the root. */
 export function genFolder(name) {
@@ -56,15 +56,16 @@ export function protoFiles(root) {
   }
   const orphans = filesAt(join(root, "proto"), ".").filter((file) => !owners.has(file));
   if (orphans.length > 0) {
-    throw new Failure(`no package in scripts/protos/packages.mjs has ${orphans.map((file) => `proto/${file}`).join(", ")}`);
+    throw new Failure(
+      `no package in scripts/protos/packages.mjs has ${orphans.map((file) => `proto/${file}`).join(", ")}`,
+    );
   }
   return result;
 }
 
-/** The plugin options by which the code of a package imports shared messages from their package. */
-export function importOptions(root, name, files) {
-  if (name === sharedPackage) return [];
-  const imported = files[name].flatMap((file) => importsOf(join(root, "proto", file)));
+/** The plugin options by which packages import shared messages from their package. */
+export function importOptions(root, names, files) {
+  const imported = names.flatMap((name) => files[name]).flatMap((file) => importsOf(join(root, "proto", file)));
   return files[sharedPackage]
     .filter((file) => imported.includes(file))
     .map((file) => `map_imports=${file}:@guestwire/${sharedPackage}/gen`);
@@ -80,5 +81,7 @@ function filesAt(protoRoot, path) {
 }
 
 function importsOf(file) {
-  return [...readFileSync(file, "utf8").matchAll(/^\s*import\s+(?:public\s+|weak\s+)?"([^"]+)"/gm)].map(([, path]) => path);
+  return [...readFileSync(file, "utf8").matchAll(/^\s*import\s+(?:public\s+|weak\s+)?"([^"]+)"/gm)].map(
+    ([, path]) => path,
+  );
 }

@@ -33,7 +33,9 @@ export function run(command, args, { allowFailure = false, ...options } = {}) {
   if (allowFailure) return result;
   if (result.status !== 0) {
     const output = [result.stdout, result.stderr].filter(Boolean).join("\n").trim();
-    throw new Failure(`${command} ${args[0] ?? ""} failed (${result.signal ?? `exit code ${result.status}`})\n${output}`);
+    throw new Failure(
+      `${command} ${args[0] ?? ""} failed (${result.signal ?? `exit code ${result.status}`})\n${output}`,
+    );
   }
   return result.stdout;
 }

@@ -1,5 +1,5 @@
 // Runs programs for tests: waits for their end, or for a line that they print. Every child is ended by its pid.
-import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 
 /** What a program that has ended left. */
 export interface Finished {
@@ -65,7 +65,8 @@ export function start(command: string, args: readonly string[], options: SpawnOp
         child.stdout?.on("data", look);
         look();
         ended.then(
-          (end) => reject(new Error(`no line like ${pattern} before the end (${end.code})\n${end.stdout}\n${end.stderr}`)),
+          (end) =>
+            reject(new Error(`no line like ${pattern} before the end (${end.code})\n${end.stdout}\n${end.stderr}`)),
           reject,
         );
       });

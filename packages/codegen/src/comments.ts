@@ -11,7 +11,9 @@ import { getComments } from "@bufbuild/protoplugin";
  */
 export function docText(desc: DescService | DescMethod, heading?: string): string {
   const { leading, trailing } = getComments(desc);
-  const paragraphs = [heading, plainText(leading), plainText(trailing)].filter((text) => text !== undefined && text !== "");
+  const paragraphs = [heading, plainText(leading), plainText(trailing)].filter(
+    (text) => text !== undefined && text !== "",
+  );
   const tags = [`@generated from ${desc.toString()}`];
   if (isDeprecated(desc)) tags.push("@deprecated");
   return [...paragraphs, tags.join("\n")].join("\n\n");
@@ -26,7 +28,12 @@ export function isDeprecated(desc: DescService | DescMethod): boolean {
 function plainText(comment: string | undefined): string | undefined {
   return comment
     ?.split("\n")
-    .map((line) => line.replace(/^ /, "").trimEnd().replace(/^\s*@/, (start) => `${start.slice(0, -1)}\\@`))
+    .map((line) =>
+      line
+        .replace(/^ /, "")
+        .trimEnd()
+        .replace(/^\s*@/, (start) => `${start.slice(0, -1)}\\@`),
+    )
     .join("\n")
     .replace(/^\n+|\n+$/g, "");
 }

@@ -14,7 +14,14 @@ export function generateRpcFile(schema: Schema<GuestwireOptions>, file: DescFile
   scope.f.preamble(file);
   for (const [service, names] of serviceNames(file)) {
     printInterface(scope, service, names.client, `A client of \`${service.typeName}\`.`, "readonly ", clientSignature);
-    printInterface(scope, service, names.handler, `What a server of \`${service.typeName}\` does.`, "", handlerSignature);
+    printInterface(
+      scope,
+      service,
+      names.handler,
+      `What a server of \`${service.typeName}\` does.`,
+      "",
+      handlerSignature,
+    );
     printFactory(scope, service, names);
     printRegistration(scope, service, names);
     printMethodTable(scope, service, names);
@@ -78,7 +85,9 @@ function printRegistration({ f, type, own }: Scope, service: DescService, names:
 }
 
 function printMethodTable({ f }: Scope, service: DescService, names: ServiceNames): void {
-  f.print(f.jsDoc(withDeprecation([`The methods of \`${service.typeName}\`: full names, kinds, idempotency.`], service)));
+  f.print(
+    f.jsDoc(withDeprecation([`The methods of \`${service.typeName}\`: full names, kinds, idempotency.`], service)),
+  );
   f.print(f.export("const", names.methods), " = {");
   for (const method of service.methods) {
     f.print("  ", method.localName, ": {");

@@ -33,10 +33,14 @@ export function serviceNames(file: DescFile): Map<DescService, ServiceNames> {
       {
         client: claim(`${service.name}Client`),
         handler: claim(`${service.name}Handler`),
-        create: claim(`create${service.name}Client`),
-        register: claim(`register${service.name}`),
+        create: claim(`create${capitalized(service.name)}Client`),
+        register: claim(`register${capitalized(service.name)}`),
         methods: claim(`${service.name}Methods`),
       },
     ]),
   );
+}
+
+function capitalized(name: string): string {
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
 }

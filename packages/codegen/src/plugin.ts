@@ -4,7 +4,9 @@ import { createEcmaScriptPlugin, type Plugin } from "@bufbuild/protoplugin";
 import { generateRpcFile } from "./generate-file.js";
 import { type GuestwireOptions, parseOptions } from "./options.js";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 /**
  * Writes `x_rpc.ts` beside protoc-gen-es' `x_pb.ts` for every file with services. All targets of protoc-gen-es work:
