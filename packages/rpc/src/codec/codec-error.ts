@@ -5,19 +5,21 @@ export class CodecError extends Error {
   override readonly name: string = "CodecError";
 }
 
-/** What went wrong within a message that is being decoded; becomes a {@link CodecError} at its outermost level. */
-export class DecodeFault extends Error {
-  /** The names of the fields on the way to the fault, innermost first. */
-  readonly path: string[] = [];
+/**
+ * What went wrong within a message that is being decoded; becomes a {@link CodecError} at its outermost level.
+ * No Error: taking a stack costs more than decoding most messages, and whoever sends bad ones should not gain by it.
+ */
+export class DecodeFault {
+  /** What is wrong, such as `truncated`. */
+  readonly cause: string;
   /** Offset in the decoded array. */
   readonly at: number;
+  /** The names of the fields on the way to the fault, innermost first. */
+  readonly path: string[] = [];
 
-  /**
-   * @param cause What is wrong, such as `truncated`.
-   * @param at Offset in the decoded array.
-   */
+  /** @see {@link DecodeFault.cause} and {@link DecodeFault.at} */
   constructor(cause: string, at: number) {
-    super(cause);
+    this.cause = cause;
     this.at = at;
   }
 }
@@ -37,7 +39,8 @@ export function describe(value: unknown): string {
   switch (typeof value) {
     case "number":
     case "bigint":
-      return `${typeof value} ${value}`;
+      // A bigint may have any number of digits.
+      return `${typeof value} ${value}`.slice(0, 60);
     case "object": {
       if (value === null) return "null";
       if (Array.isArray(value)) return "array";

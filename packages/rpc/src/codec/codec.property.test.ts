@@ -5,12 +5,42 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codecFor } from "./codec.js";
 import { CodecError } from "./codec-error.js";
-import { type Draw, difference, drawFile, drawInit } from "./schemas.test.support.js";
+import { difference } from "./difference.test.support.js";
+import { drawInit } from "./random-message.test.support.js";
+import { type Draw, drawFile } from "./random-schema.test.support.js";
 
 const numRuns = 300;
 
 function drawSchema(draw: Draw): DescMessage {
   return draw(fc.constantFrom(...drawFile(draw).messages));
+}
+
+/** Checks a property that draws its values while it runs. Does not shrink: whole schemas are too much for that. */
+function check(times: number, run: (draw: Draw) => void): void {
+  const property = fc.property(fc.gen(), (generate) => run((arbitrary) => generate(() => arbitrary)));
+  fc.assert(property, {
+    numRuns: times,
+    // The same run each time; another seed is another thousand schemas.
+    seed: 1,
+    endOnFailure: true,
+    reporter(run) {
+      // The values drawn are thousands: the seed and the path find them again.
+      if (run.failed) throw new Error(`seed ${run.seed}, path ${run.counterexamplePath}`, { cause: run.errorInstance });
+    },
+  });
+}
+
+/** "accepted", or why not: two runs must agree on the first word. */
+function outcome(run: { value: unknown } | { error: Error }): string {
+  return "error" in run ? `refused: ${run.error.message}` : "accepted";
+}
+
+function expectSameOutcome(
+  ours: { value: unknown } | { error: Error },
+  theirs: { value: unknown } | { error: Error },
+): void {
+  const both = `ours ${outcome(ours)}; theirs ${outcome(theirs)}`;
+  expect("error" in ours, both).toBe("error" in theirs);
 }
 
 function attempt<T>(run: () => T): { value: T } | { error: Error } {
@@ -30,14 +60,14 @@ function compareDecoding(schema: DescMessage, bytes: Uint8Array): void {
   const ours = attempt(() => codecFor(schema).decode(padded, 32, 32 + bytes.length));
   if ("error" in ours) expect(ours.error).toBeInstanceOf(CodecError);
   if ("error" in theirs || "error" in ours) {
-    expect({ refused: "error" in ours, ...ours }).toMatchObject({ refused: "error" in theirs });
+    expectSameOutcome(ours, theirs);
     return;
   }
   expect(difference(ours.value, theirs.value)).toBeUndefined();
   const again = attempt(() => toBinary(schema, ours.value));
   const back = attempt(() => codecFor(schema).toBytes(theirs.value as never));
   if ("value" in again && "value" in back) expect(Buffer.compare(again.value, back.value)).toBe(0);
-  else expect("error" in back).toBe("error" in again);
+  else expectSameOutcome(back, again);
 }
 
 function damage(draw: Draw, bytes: Uint8Array): Uint8Array {
@@ -63,69 +93,57 @@ function damage(draw: Draw, bytes: Uint8Array): Uint8Array {
 
 describe("against protobuf-es, on random schemas", () => {
   test("encodes messages and inits to the same bytes, and decodes them to the same messages", () => {
-    fc.assert(
-      fc.property(fc.gen(), (draw) => {
-        const schema = drawSchema(draw);
-        const init = drawInit(draw, schema) as never;
-        const message = create(schema, init);
-        const codec = codecFor(schema);
-        expect(difference(codec.create(init), message)).toBeUndefined();
-        const theirs = toBinary(schema, message);
-        expect(Buffer.compare(codec.toBytes(message as never), theirs)).toBe(0);
-        expect(Buffer.compare(codec.toBytes(init), theirs)).toBe(0);
-        compareDecoding(schema, theirs);
-        const decoded = codec.decode(theirs, 0, theirs.length);
-        const hasNaN =
-          difference(message, create(schema, init)) === undefined &&
-          !equals(schema, fromBinary(schema, theirs), fromBinary(schema, theirs));
-        if (!hasNaN) expect(equals(schema, decoded, fromBinary(schema, theirs))).toBe(true);
-      }),
-      { numRuns },
-    );
+    check(numRuns, (draw) => {
+      const schema = drawSchema(draw);
+      const init = drawInit(draw, schema) as never;
+      const message = create(schema, init);
+      const codec = codecFor(schema);
+      expect(difference(codec.create(init), message)).toBeUndefined();
+      const theirs = toBinary(schema, message);
+      expect(Buffer.compare(codec.toBytes(message as never), theirs)).toBe(0);
+      expect(Buffer.compare(codec.toBytes(init), theirs)).toBe(0);
+      compareDecoding(schema, theirs);
+      const decoded = codec.decode(theirs, 0, theirs.length);
+      const hasNaN =
+        difference(message, create(schema, init)) === undefined &&
+        !equals(schema, fromBinary(schema, theirs), fromBinary(schema, theirs));
+      if (!hasNaN) expect(equals(schema, decoded, fromBinary(schema, theirs))).toBe(true);
+    });
   });
 
   test("accepts and refuses the same damaged bytes", () => {
-    fc.assert(
-      fc.property(fc.gen(), (draw) => {
-        const schema = drawSchema(draw);
-        const bytes = toBinary(schema, create(schema, drawInit(draw, schema) as never));
-        compareDecoding(schema, damage(draw, bytes));
-      }),
-      { numRuns: numRuns * 2 },
-    );
+    check(numRuns * 2, (draw) => {
+      const schema = drawSchema(draw);
+      const bytes = toBinary(schema, create(schema, drawInit(draw, schema) as never));
+      compareDecoding(schema, damage(draw, bytes));
+    });
   });
 
   test("accepts and refuses the same messages of another type", () => {
-    fc.assert(
-      fc.property(fc.gen(), (draw) => {
-        const schema = drawSchema(draw);
-        const other = drawSchema(draw);
-        compareDecoding(other, toBinary(schema, create(schema, drawInit(draw, schema) as never)));
-      }),
-      { numRuns },
-    );
+    check(numRuns, (draw) => {
+      const schema = drawSchema(draw);
+      const other = drawSchema(draw);
+      compareDecoding(other, toBinary(schema, create(schema, drawInit(draw, schema) as never)));
+    });
   });
 
   test("keeps the same unknown fields, and writes them back", () => {
-    fc.assert(
-      fc.property(fc.gen(), (draw) => {
-        const schema = drawSchema(draw);
-        const other = drawSchema(draw);
-        const bytes = toBinary(schema, create(schema, drawInit(draw, schema) as never));
-        const theirs = attempt(() => fromBinary(other, bytes));
-        const ours = attempt(() => codecFor(other, { keepUnknown: true }).decode(bytes, 0, bytes.length));
-        expect("error" in ours).toBe("error" in theirs);
-        if ("error" in ours || "error" in theirs) return;
-        // protobuf-es loses an unknown number of a closed enum when another unknown field is in the same message.
-        if (other.file.enums.some((type) => !type.open)) return;
-        expect(difference(ours.value, theirs.value)).toBeUndefined();
-        const back = attempt(() => codecFor(other).toBytes(ours.value));
-        const again = attempt(() => toBinary(other, theirs.value));
-        if ("value" in again && "value" in back) expect(Buffer.compare(back.value, again.value)).toBe(0);
-        else expect("error" in back).toBe("error" in again);
-      }),
-      { numRuns },
-    );
+    check(numRuns, (draw) => {
+      const schema = drawSchema(draw);
+      const other = drawSchema(draw);
+      const bytes = toBinary(schema, create(schema, drawInit(draw, schema) as never));
+      const theirs = attempt(() => fromBinary(other, bytes));
+      const ours = attempt(() => codecFor(other, { keepUnknown: true }).decode(bytes, 0, bytes.length));
+      expectSameOutcome(ours, theirs);
+      if ("error" in ours || "error" in theirs) return;
+      // protobuf-es loses an unknown number of a closed enum when another unknown field is in the same message.
+      if (other.file.enums.some((type) => !type.open)) return;
+      expect(difference(ours.value, theirs.value)).toBeUndefined();
+      const back = attempt(() => codecFor(other).toBytes(ours.value));
+      const again = attempt(() => toBinary(other, theirs.value));
+      if ("value" in again && "value" in back) expect(Buffer.compare(back.value, again.value)).toBe(0);
+      else expectSameOutcome(back, again);
+    });
   });
 
   test("refuses every value that protobuf-es refuses, and writes what it writes for the others", () => {
@@ -138,6 +156,7 @@ describe("against protobuf-es, on random schemas", () => {
         1e300,
         Number.NaN,
         Number.POSITIVE_INFINITY,
+        "0",
         "5",
         "x",
         true,
@@ -148,22 +167,19 @@ describe("against protobuf-es, on random schemas", () => {
       ],
       ...[2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n, -1n, 5n, Symbol.iterator, () => 0, { case: "x" }, new Uint8Array(1)],
     );
-    fc.assert(
-      fc.property(fc.gen(), (draw) => {
-        const schema = drawSchema(draw);
-        if (schema.members.length === 0) return;
-        const message = create(schema, drawInit(draw, schema) as never);
-        const member = draw(fc.constantFrom(...schema.members));
-        const value = draw(wrong);
-        (message as unknown as Record<string, unknown>)[member.localName] = value;
-        const theirs = attempt(() => toBinary(schema, message));
-        const ours = attempt(() => codecFor(schema).toBytes(message as never));
-        if ("error" in ours) expect(ours.error).toBeInstanceOf(CodecError);
-        if ("error" in theirs) expect(Object.keys(ours)).toEqual(["error"]);
-        else if ("value" in ours) expect(Buffer.compare(ours.value, theirs.value)).toBe(0);
-      }),
-      { numRuns: numRuns * 2 },
-    );
+    check(numRuns * 2, (draw) => {
+      const schema = drawSchema(draw);
+      if (schema.members.length === 0) return;
+      const init = drawInit(draw, schema);
+      const member = draw(fc.constantFrom(...schema.members));
+      const value = draw(wrong);
+      init[member.localName] = value;
+      const theirs = attempt(() => toBinary(schema, create(schema, init as never)));
+      const ours = attempt(() => codecFor(schema).toBytes(init as never));
+      if ("error" in ours) expect(ours.error).toBeInstanceOf(CodecError);
+      if ("error" in theirs) expectSameOutcome(ours, theirs);
+      else if ("value" in ours) expect(Buffer.compare(ours.value, theirs.value)).toBe(0);
+    });
   });
 });
 
@@ -180,10 +196,7 @@ describe("against protobuf-es, on its own schemas", () => {
 
   test("accepts and refuses the same damaged descriptors", () => {
     const bytes = toBinary(FileDescriptorProtoSchema, file_google_protobuf_descriptor.proto);
-    fc.assert(
-      fc.property(fc.gen(), (draw) => compareDecoding(FileDescriptorProtoSchema, damage(draw, bytes))),
-      { numRuns: 100 },
-    );
+    check(100, (draw) => compareDecoding(FileDescriptorProtoSchema, damage(draw, bytes)));
   });
 
   test("never throws but its own error on random bytes", () => {
@@ -192,7 +205,7 @@ describe("against protobuf-es, on its own schemas", () => {
         compareDecoding(FileDescriptorProtoSchema, bytes);
         compareDecoding(StructSchema, bytes);
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000, seed: 1 },
     );
   });
 });

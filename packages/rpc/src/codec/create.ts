@@ -21,6 +21,8 @@ type Apply = (message: Fields, value: unknown) => void;
 /** What an init's member does to a message that is otherwise zero. */
 interface Member {
   readonly name: string;
+  /** Whether every object inherits a property of this name (hasOwnProperty and the like), so that only an own one counts. */
+  readonly inherited: boolean;
   readonly apply: Apply;
 }
 
@@ -56,9 +58,9 @@ function compileFactory(desc: DescMessage): Factory {
       if (init === null || init === undefined) return message;
       // Most types are only ever decoded or encoded: the conversions are compiled when first needed.
       members ??= desc.members.map(compileMember);
-      for (const { name, apply } of members) {
-        // Names that every object inherits (hasOwnProperty and the like) count only where the init has them itself.
-        if (name in Object.prototype && !Object.hasOwn(init, name)) continue;
+      for (let i = 0; i < members.length; i++) {
+        const { name, inherited, apply } = members[i] as Member;
+        if (inherited && !Object.hasOwn(init, name)) continue;
         const value = (init as Fields)[name];
         if (value !== undefined && value !== null) apply(message, value);
       }
@@ -131,9 +133,9 @@ function defaultOf(field: DescField & { fieldKind: "scalar" | "enum" | "list" | 
 
 function compileMember(member: DescField | DescOneof): Member {
   const name = member.localName;
-  if (member.kind === "oneof") return { name, apply: compileOneof(member) };
-  const convert = compileConvert(member);
-  return { name, apply: compileApply(member, name, convert) };
+  const inherited = name in Object.prototype;
+  const apply = member.kind === "oneof" ? compileOneof(member) : compileApply(member, name, compileConvert(member));
+  return { name, inherited, apply };
 }
 
 function compileApply(field: DescField, name: string, convert: Convert | undefined): Apply {

@@ -1,10 +1,10 @@
 // Compiles the reader of one field. Like protobuf-es, readers go by the field's type and not by the tag's wire type.
 import type { DescEnum, DescField } from "@bufbuild/protobuf";
-import { truncated } from "./codec-error.js";
 import { BYTES, DELIMITED, INT32, STRING } from "./constants.js";
-import { cursor, type Fields, type ReadField, type ReadValue } from "./cursor.js";
+import { cursor, type Fields, type ReadField } from "./cursor.js";
 import { mapReader } from "./decode-map.js";
 import { type DecodePlan, keepField, type PlanOf, readGroup, readMessage } from "./decode-message.js";
+import { packedReader } from "./decode-packed.js";
 import { scalarReader } from "./decode-scalar.js";
 import { readInt32, readString, readUint32 } from "./read-scalar.js";
 import { localForm } from "./well-known.js";
@@ -154,23 +154,12 @@ function listReader(field: DescField & { fieldKind: "list" }, planOf: PlanOf): R
       return cursor.at;
     };
   }
+  const readPacked = packedReader(scalar, read);
   return (message, bytes, at, end, tag) => {
     const items = message[name] as unknown[];
     // Packed and unpacked are both taken, whichever the field was declared as.
-    if ((tag & 7) === DELIMITED) return readPacked(items, read, bytes, at, end);
+    if ((tag & 7) === DELIMITED) return readPacked(items, bytes, at, end);
     items.push(read(bytes, at, end));
     return cursor.at;
   };
-}
-
-function readPacked(items: unknown[], read: ReadValue, bytes: Uint8Array, at: number, end: number): number {
-  const length = readUint32(bytes, at, end);
-  let next = cursor.at;
-  const stop = next + length;
-  if (stop > end) throw truncated(end);
-  while (next < stop) {
-    items.push(read(bytes, next, end));
-    next = cursor.at;
-  }
-  return next;
 }

@@ -1,86 +1,40 @@
 // Compiles the writer of one field: singular, list or map. Whether the field is there at all is decided by encode.ts.
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { valueError } from "./codec-error.js";
-import { BOOL, BYTES, DELIMITED, DOUBLE, FLOAT, GROUP_END, GROUP_START, IMPLICIT, INT32, STRING } from "./constants.js";
+import { BOOL, DELIMITED, GROUP_END, GROUP_START, IMPLICIT, INT32, STRING } from "./constants.js";
 import { factoryOf } from "./create.js";
 import { type EncodePlan, encodeMessage } from "./encode-message.js";
-import { scalarWriter, tagOf, type WriteValue } from "./encode-scalar.js";
+import { implicitEnumWriter, implicitWriter, scalarWriter, tagOf, type WriteValue } from "./encode-scalar.js";
 import { isLong, wireTypeOf } from "./scalar.js";
 import type { Sink } from "./sink.js";
 import { localForm } from "./well-known.js";
 import { putTag } from "./write-scalar.js";
 
-/** The writer of a field, and the value that stands for "not there". */
-export interface FieldWriter {
-  /** Compared by identity. */
-  readonly zero: unknown;
-  readonly write: WriteValue;
-}
-
 /** Gives the plan of a message type, compiled or not. */
 export type PlanOf = (desc: DescMessage) => EncodePlan;
 
 /** Compiles the writer of a field. */
-export function compileField(field: DescField, planOf: PlanOf): FieldWriter {
+export function compileField(field: DescField, planOf: PlanOf): WriteValue {
   const label = `${field.parent.typeName}.${field.name}`;
   switch (field.fieldKind) {
     case "scalar":
-      return singular(field, field.scalar, 0, label);
     case "enum":
-      return singular(field, INT32, field.enum.values[0]?.number ?? 0, label);
+      return singularWriter(field, label);
     case "message":
-      return { zero: undefined, write: messageWriter(field, label, planOf) };
+      return messageWriter(field, label, planOf);
     case "list":
-      return { zero: undefined, write: listWriter(field, label, planOf) };
+      return listWriter(field, label, planOf);
     case "map":
-      return { zero: undefined, write: mapWriter(field, label, planOf) };
+      return mapWriter(field, label, planOf);
   }
 }
 
-function singular(field: DescField, scalar: number, zero: number, label: string): FieldWriter {
-  const write = scalarWriter(scalar, tagOf(field.number, wireTypeOf(scalar)), label);
-  if (field.presence !== IMPLICIT || (field.fieldKind === "scalar" && field.oneof !== undefined)) {
-    return { zero: undefined, write };
-  }
-  // Zeros that identity does not tell, or not alone, are told by the writer.
-  if (isLong(scalar)) return { zero: 0n, write: unless(isZeroLong, write) };
-  switch (scalar) {
-    case STRING:
-      return { zero: "", write };
-    case BOOL:
-      return { zero: false, write };
-    case BYTES:
-      return { zero: undefined, write: unless(isEmpty, write) };
-    case FLOAT:
-    case DOUBLE:
-      // -0 is not zero here, but it is identical to 0.
-      return { zero: undefined, write: unless(isPositiveZero, write) };
-    default:
-      return { zero, write: field.fieldKind === "enum" ? write : unless(isZeroText, write) };
-  }
-}
-
-function unless(isZero: (value: unknown) => boolean, write: WriteValue): WriteValue {
-  return (sink, value) => {
-    if (!isZero(value)) write(sink, value);
-  };
-}
-
-function isZeroLong(value: unknown): boolean {
-  // protobuf-es compares loosely, so that 0 and "0" are zero as well.
-  return typeof value !== "bigint" && (value === 0 || isZeroText(value));
-}
-
-function isZeroText(value: unknown): boolean {
-  return typeof value === "string" && Number(value) === 0;
-}
-
-function isEmpty(value: unknown): boolean {
-  return (value instanceof Uint8Array || Array.isArray(value)) && value.length === 0;
-}
-
-function isPositiveZero(value: unknown): boolean {
-  return Object.is(value, 0);
+function singularWriter(field: DescField & { fieldKind: "scalar" | "enum" }, label: string): WriteValue {
+  const scalar = field.fieldKind === "enum" ? INT32 : field.scalar;
+  const tag = tagOf(field.number, wireTypeOf(scalar));
+  if (field.presence !== IMPLICIT || field.oneof !== undefined) return scalarWriter(scalar, tag, label);
+  if (field.fieldKind === "enum") return implicitEnumWriter(field.enum.values[0]?.number ?? 0, tag, label);
+  return implicitWriter(scalar, tag, label);
 }
 
 function messageWriter(field: DescField, label: string, planOf: PlanOf): WriteValue {

@@ -10,13 +10,11 @@ import { putVarint } from "./write-scalar.js";
 export interface Operation {
   /** The property that holds the value. */
   readonly name: string;
-  /** The value that is not written; by identity. */
-  readonly zero: unknown;
   /** Whether an inherited property does not count. */
   readonly own: boolean;
   /** The error for a value that is not there, if it must be. */
   readonly missing: string | undefined;
-  /** Writes the value with its tag. */
+  /** Writes a value that is there, with its tag. A zero value is left out by the writer of a field without presence. */
   readonly write: WriteValue;
 }
 
@@ -50,7 +48,6 @@ export function encodeMessage(plan: EncodePlan, sink: Sink, value: unknown): voi
     const operation = operations[i] as Operation;
     // Without the own properties' check, a message with defaults on its prototype would have all its fields set.
     const field = operation.own && !hasOwn.call(message, operation.name) ? undefined : message[operation.name];
-    if (field === operation.zero) continue;
     if (field === undefined || field === null) {
       if (operation.missing !== undefined) throw new CodecError(operation.missing);
       continue;

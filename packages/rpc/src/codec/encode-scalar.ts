@@ -1,5 +1,6 @@
 // Chooses the writer of a scalar type and binds it to a field's tag. Decides nothing about presence.
 import * as c from "./constants.js";
+import { isLong } from "./scalar.js";
 import type { Sink } from "./sink.js";
 import * as w from "./write-scalar.js";
 
@@ -48,6 +49,68 @@ export function scalarWriter(scalar: number, tag: number, label: string): WriteV
     default:
       throw new Error(`unknown scalar type ${scalar}`);
   }
+}
+
+/** The writer of an enum without presence: writes nothing for the enum's first number. */
+export function implicitEnumWriter(first: number, tag: number, label: string): WriteValue {
+  return (sink, value) => {
+    if (value !== first) w.writeInt32(sink, tag, value, label);
+  };
+}
+
+/** The writer of a scalar without presence: writes nothing for zero. */
+export function implicitWriter(scalar: number, tag: number, label: string): WriteValue {
+  switch (scalar) {
+    case c.STRING:
+      return (sink, value) => {
+        // Not compared with "", which is a call; a length is a load.
+        if (typeof value !== "string" || value.length !== 0) w.writeString(sink, tag, value, label);
+      };
+    case c.BYTES:
+      return (sink, value) => {
+        if (!isEmpty(value)) w.writeBytes(sink, tag, value, label);
+      };
+    case c.BOOL:
+      return (sink, value) => {
+        if (value !== false) w.writeBool(sink, tag, value, label);
+      };
+    case c.INT32:
+      return (sink, value) => {
+        if (value !== 0 && !isZeroText(value)) w.writeInt32(sink, tag, value, label);
+      };
+    case c.UINT32:
+      return (sink, value) => {
+        if (value !== 0 && !isZeroText(value)) w.writeUint32(sink, tag, value, label);
+      };
+    case c.FLOAT:
+    case c.DOUBLE:
+      // -0 is not zero here.
+      return unless((value) => Object.is(value, 0), scalarWriter(scalar, tag, label));
+    default:
+      return unless(
+        isLong(scalar) ? isZeroLong : (value) => value === 0 || isZeroText(value),
+        scalarWriter(scalar, tag, label),
+      );
+  }
+}
+
+function unless(isZero: (value: unknown) => boolean, write: WriteValue): WriteValue {
+  return (sink, value) => {
+    if (!isZero(value)) write(sink, value);
+  };
+}
+
+function isEmpty(value: unknown): boolean {
+  return (value instanceof Uint8Array || Array.isArray(value)) && value.length === 0;
+}
+
+/** Like protobuf-es, takes a number of any of the forms that can be written: a long may be 0n, 0 or "0". */
+function isZeroLong(value: unknown): boolean {
+  return value === 0n || value === 0 || isZeroText(value);
+}
+
+function isZeroText(value: unknown): boolean {
+  return typeof value === "string" && Number(value) === 0;
 }
 
 /** The tag of a field: its number and a wire type. */

@@ -33,7 +33,7 @@ function compileOperations(desc: DescMessage): readonly Operation[] {
     const writers = new Map<string, WriteValue>();
     const oneof = field.oneof;
     for (let next: DescField | undefined = field; next?.oneof === oneof; next = fields[++i]) {
-      writers.set(next.localName, compileField(next, encodePlan).write);
+      writers.set(next.localName, compileField(next, encodePlan));
     }
     i--;
     operations.push(oneofOperation(oneof.localName, writers));
@@ -43,10 +43,10 @@ function compileOperations(desc: DescMessage): readonly Operation[] {
 
 function singleOperation(field: DescField, prototype: boolean): Operation {
   const name = field.localName;
-  const { zero, write } = compileField(field, encodePlan);
   const label = `${field.parent.typeName}.${field.name}`;
   const missing = field.presence === REQUIRED ? encodeError(label, "required field is not set").message : undefined;
-  return { name, zero, own: prototype || name in Object.prototype, missing, write };
+  const own = prototype || name in Object.prototype;
+  return { name, own, missing, write: compileField(field, encodePlan) };
 }
 
 function oneofOperation(name: string, writers: ReadonlyMap<string, WriteValue>): Operation {
@@ -55,5 +55,5 @@ function oneofOperation(name: string, writers: ReadonlyMap<string, WriteValue>):
     if (chosen.case === undefined) return;
     writers.get(chosen.case)?.(sink, chosen.value);
   };
-  return { name, zero: undefined, own: name in Object.prototype, missing: undefined, write };
+  return { name, own: name in Object.prototype, missing: undefined, write };
 }

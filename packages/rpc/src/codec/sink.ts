@@ -75,21 +75,33 @@ export class Sink {
       this.attached += data.length;
       return;
     }
-    this.ensure(data.length);
-    this.buffer.set(data, this.at);
-    this.at += data.length;
+    const size = data.length;
+    this.ensure(size);
+    // A call of `set` costs as much as copying some 40 bytes one by one.
+    if (size <= 40) {
+      const buffer = this.buffer;
+      const at = this.at;
+      for (let i = 0; i < size; i++) buffer[at + i] = data[i] as number;
+    } else this.buffer.set(data, this.at);
+    this.at += size;
   }
 
   /** Takes back everything after an earlier state of the sink. */
   rollback(at: number, attachments: number, attached: number): void {
     this.at = at;
-    this.attachments.length = attachments;
+    // Setting a length calls into the engine even when it is the same.
+    if (this.attachments.length !== attachments) this.attachments.length = attachments;
     this.attached = attached;
   }
 
   /** Copies what was written from offset `from` on into one new array; attachments are taken in. */
   toBytes(from = 0): Uint8Array {
-    if (this.attachments.length === 0) return Uint8Array.prototype.slice.call(this.buffer, from, this.at);
+    if (this.attachments.length === 0) {
+      // Not `slice`: a Buffer's slice is a Buffer.
+      const copy = new Uint8Array(this.at - from);
+      copy.set(this.buffer.subarray(from, this.at));
+      return copy;
+    }
     const out = new Uint8Array(this.length - from);
     let read = from;
     let write = 0;
@@ -113,10 +125,12 @@ export class Sink {
       if (attachment.at <= mark) break;
       attachment.at += extra;
     }
-    const end = this.at + extra;
-    this.at = mark;
-    this.uint32(size);
-    this.at = end;
+    this.at += extra;
+    // Not `uint32`, which may make room and then keeps only what lies before the place it writes to.
+    const buffer = this.buffer;
+    let rest = size;
+    for (; rest > 0x7f; rest >>>= 7) buffer[mark++] = (rest & 0x7f) | 0x80;
+    buffer[mark] = rest;
   }
 
   /** Replaces the buffer by a larger one; what was written moves with it. */

@@ -4,8 +4,8 @@ import { valueError } from "./codec-error.js";
 import { split, splitLong } from "./long.js";
 import type { Sink } from "./sink.js";
 
-/** Strings up to this length are written character by character: a call into Node costs about as much as 14 characters. */
-const SHORT_TEXT = 14;
+/** Text up to this length is written character by character (2 ns each): a call into Node costs 40 ns, or 70 ns for joined strings. */
+const SHORT_TEXT = 20;
 /** From this length on, text is measured before it is written, instead of making room for the worst case of three bytes. */
 const LONG_TEXT = 1024;
 
