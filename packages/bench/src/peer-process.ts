@@ -1,0 +1,84 @@
+// Starts one end of a stack as a process of its own and talks to it. Measures nothing.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { PeerAnswer, PeerRequest, RunFigures } from "./peer.js";
+
+const script = fileURLToPath(new URL("./peer.js", import.meta.url));
+
+/** A peer's process. */
+export class PeerProcess {
+  readonly #child: ChildProcess;
+  readonly #name: string;
+
+  private constructor(child: ChildProcess, name: string) {
+    this.#child = child;
+    this.#name = name;
+  }
+
+  /**
+   * Starts a peer. Resolves when it has loaded its stack.
+   *
+   * @param prefix Words in front of the command line, which bind it to a core.
+   * @param nodeArgs Options for Node.
+   */
+  static async start(
+    stack: string,
+    caseName: string,
+    prefix: readonly string[],
+    nodeArgs: readonly string[],
+    limitMs: number,
+  ): Promise<PeerProcess> {
+    const [command = "", ...args] = [...prefix, process.execPath, ...nodeArgs, script, stack, caseName];
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const peer = new PeerProcess(child, `${stack} in ${caseName}`);
+    await peer.#answer(limitMs);
+    return peer;
+  }
+
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
+  /** Has it do something. @throws {Error} what it fails with, or when it ends or takes longer than `limitMs`. */
+  async ask(request: PeerRequest, limitMs: number): Promise<RunFigures | undefined> {
+    const answer = this.#answer(limitMs);
+    this.#child.send(request);
+    return answer;
+  }
+
+  /** Ends it. Resolves when it is gone. @param limitMs How long it may take to end by itself. */
+  async stop(limitMs: number): Promise<void> {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
+    if (child.connected) child.disconnect();
+    await gone;
+    clearTimeout(timer);
+  }
+
+  #answer(limitMs: number): Promise<RunFigures | undefined> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const finish = (error: string | undefined, figures?: RunFigures): void => {
+        clearTimeout(timer);
+        child.off("message", onMessage).off("exit", onExit).off("error", onError);
+        if (error === undefined) resolve(figures);
+        else {
+          child.kill("SIGKILL");
+          reject(new Error(`${this.#name}: ${error}`));
+        }
+      };
+      const onMessage = (answer: unknown): void => {
+        const { ok, ...rest } = answer as PeerAnswer;
+        finish(ok ? undefined : (rest as { error: string }).error, (rest as { figures?: RunFigures }).figures);
+      };
+      const onExit = (code: number | null, signal: string | null): void => finish(`it ended with ${signal ?? code}`);
+      const onError = (error: Error): void => finish(error.message);
+      const timer = setTimeout(() => finish(`no answer within ${limitMs} ms`), limitMs);
+      child.on("message", onMessage).on("exit", onExit).on("error", onError);
+    });
+  }
+}

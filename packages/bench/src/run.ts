@@ -1,0 +1,126 @@
+// Runs cases: for each, all stacks are started and warmed up, then measured in turns, so that whatever slows the machine
+// down for a while hits all of them alike. Prints nothing.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BenchCase } from "./cases.js";
+import type { RunFigures } from "./peer.js";
+import { PeerProcess } from "./peer-process.js";
+import type { Placer } from "./placement.js";
+
+/** How long and how often to measure. */
+export interface BenchOptions {
+  readonly cases: readonly BenchCase[];
+  readonly stacks: readonly string[];
+  /** How often each stack is measured in each case. */
+  readonly rounds: number;
+  /** How long a stack works before it is first measured, in milliseconds: long enough for its code to be compiled. */
+  readonly warmUpMs: number;
+  /** How long one measurement takes, in milliseconds. */
+  readonly windowMs: number;
+  /** The folder for CPU profiles of all processes; `undefined` for none. */
+  readonly profileFolder: string | undefined;
+}
+
+/** What came of one stack in one case. */
+export interface Outcome {
+  readonly bench: BenchCase;
+  readonly stack: string;
+  /** One entry per round. Empty when the stack failed. */
+  readonly rounds: readonly RunFigures[];
+  /** Why there are no figures. */
+  readonly error: Error | undefined;
+}
+
+/** Tells how far the benchmark is. */
+export type Progress = (bench: BenchCase, done: number, all: number) => void;
+
+interface Pair {
+  readonly stack: string;
+  readonly rounds: RunFigures[];
+  client: PeerProcess | undefined;
+  server: PeerProcess | undefined;
+  error: Error | undefined;
+}
+
+// Beside its window, a run may wait for calls that are under way; on a busy machine that takes a while.
+const graceMs = 30_000;
+const stopMs = 5000;
+
+/** Measures all stacks in all cases. One that fails has no figures and does not disturb the others. */
+export async function runBench(options: BenchOptions, placer: Placer, progress: Progress): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const [i, bench] of options.cases.entries()) {
+    progress(bench, i, options.cases.length);
+    outcomes.push(...(await runCase(bench, options, placer)));
+  }
+  return outcomes;
+}
+
+async function runCase(bench: BenchCase, options: BenchOptions, placer: Placer): Promise<Outcome[]> {
+  const { stacks, rounds, warmUpMs, windowMs } = options;
+  const folder = await mkdtemp(join(tmpdir(), "guestwire-bench-"));
+  const pairs = stacks.map((stack): Pair => {
+    return { stack, rounds: [], client: undefined, server: undefined, error: undefined };
+  });
+  const awake = placer.keepAwake(bench.placement);
+  try {
+    await Promise.all(pairs.map((pair) => attempt(pair, () => startPair(pair, bench, folder, options, placer))));
+    await eachInTurn(pairs, (pair) => measure(pair, warmUpMs));
+    for (let round = 0; round < rounds; round++) {
+      // Every other round backwards, so that no stack always comes after the same one.
+      await eachInTurn(round % 2 === 0 ? pairs : pairs.toReversed(), async (pair) => {
+        pair.rounds.push(await measure(pair, windowMs));
+      });
+    }
+  } finally {
+    awake();
+    await Promise.all(pairs.flatMap(({ client, server }) => [client?.stop(stopMs), server?.stop(stopMs)]));
+    await rm(folder, { recursive: true, force: true });
+  }
+  return pairs.map(({ stack, rounds: figures, error }) => ({
+    bench,
+    stack,
+    rounds: error === undefined ? figures : [],
+    error,
+  }));
+}
+
+async function startPair(
+  pair: Pair,
+  bench: BenchCase,
+  folder: string,
+  { profileFolder }: BenchOptions,
+  placer: Placer,
+): Promise<void> {
+  const { stack } = pair;
+  const start = (end: "client" | "server"): Promise<PeerProcess> => {
+    const profile =
+      profileFolder === undefined
+        ? []
+        : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${bench.name}.${stack}.${end}.cpuprofile`];
+    return PeerProcess.start(stack, bench.name, placer.prefix(end, bench.placement), profile, graceMs);
+  };
+  const socketPath = join(folder, `${stack}.sock`);
+  pair.server = await start("server");
+  await pair.server.ask({ do: "serve", socketPath }, graceMs);
+  pair.client = await start("client");
+  await pair.client.ask({ do: "connect", socketPath }, graceMs);
+}
+
+async function measure({ client, server }: Pair, ms: number): Promise<RunFigures> {
+  const request = { do: "run", ms, serverPid: (server as PeerProcess).pid } as const;
+  return (await (client as PeerProcess).ask(request, ms + graceMs)) as RunFigures;
+}
+
+async function eachInTurn(pairs: readonly Pair[], task: (pair: Pair) => Promise<unknown>): Promise<void> {
+  for (const pair of pairs) if (pair.error === undefined) await attempt(pair, () => task(pair));
+}
+
+async function attempt(pair: Pair, task: () => Promise<unknown>): Promise<void> {
+  try {
+    await task();
+  } catch (error) {
+    pair.error = error as Error;
+  }
+}

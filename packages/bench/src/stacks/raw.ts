@@ -1,0 +1,115 @@
+// The floor: bytes on a Node socket, without frames, calls or messages. What is quicker than this does less.
+// Messages are sent as a fast library would send them: those of one turn of the event loop in one write.
+import { once } from "node:events";
+import { createServer, connect as dial, type Socket } from "node:net";
+import type { BenchCase } from "../cases.js";
+import type { Samples } from "../samples.js";
+import { type Load, payloadOf, type Stack, streamLoad } from "../stack.js";
+
+// As many small messages of a stream go into one write as there are calls in flight in the unary cases.
+const streamBatch = 64;
+const batchBytes = 64 * 1024;
+
+/** Echo on `node:net`. */
+export const raw: Stack = {
+  async serve(socketPath, bench) {
+    const server = createServer((socket) => {
+      if (bench.kind === "unary") echo(socket);
+      else socket.on("data", () => void pour(socket, bench));
+    });
+    server.listen(socketPath);
+    await once(server, "listening");
+  },
+  async connect(socketPath, bench) {
+    const socket = dial(socketPath);
+    await once(socket, "connect");
+    return bench.kind === "unary" ? echoLoad(socket, bench) : pourLoad(socket, bench);
+  },
+};
+
+function echo(socket: Socket): void {
+  socket.on("data", (chunk: Buffer) => {
+    if (!socket.write(chunk)) socket.pause();
+  });
+  socket.on("drain", () => socket.resume());
+}
+
+async function pour(socket: Socket, bench: BenchCase): Promise<void> {
+  const perWrite = Math.min(streamBatch, Math.max(1, Math.floor(batchBytes / bench.bytes)));
+  const batch = Buffer.concat(Array.from({ length: bench.bytes < 4096 ? perWrite : 1 }, () => payloadOf(bench)));
+  for (let left = bench.messages * bench.bytes; left > 0; left -= batch.length) {
+    if (!socket.write(batch.subarray(0, left))) await once(socket, "drain");
+  }
+}
+
+function pourLoad(socket: Socket, bench: BenchCase): Load {
+  let first: () => void;
+  let done: (messages: number) => void;
+  let left = 0;
+  socket.on("data", (chunk: Buffer) => {
+    if (left === bench.messages * bench.bytes) first();
+    left -= chunk.length;
+    if (left <= 0) done(bench.messages);
+  });
+  return streamLoad(bench.messages, (onFirst) => {
+    left = bench.messages * bench.bytes;
+    first = onFirst;
+    socket.write("go");
+    return new Promise((resolve) => {
+      done = resolve;
+    });
+  });
+}
+
+/** Counts what comes back, and sends as many messages again in one write. */
+function echoLoad(socket: Socket, bench: BenchCase): Load {
+  const { bytes, inFlight } = bench;
+  const payload = payloadOf(bench);
+  const small = bytes * inFlight <= batchBytes;
+  const batch = small ? Buffer.concat(Array.from({ length: inFlight }, () => payload)) : payload;
+  const begun = new Float64Array(inFlight);
+  // Messages come back in order, so the oldest under way is always the next one.
+  let oldest = 0;
+  let partial = 0;
+  let calls = 0;
+  let underWay = 0;
+  let until = 0;
+  let samples: Samples;
+  let done: (calls: number) => void;
+  const send = (count: number): void => {
+    underWay += count;
+    if (small) socket.write(batch.subarray(0, count * bytes));
+    else for (let i = 0; i < count; i++) socket.write(batch);
+  };
+  socket.on("data", (chunk: Buffer) => {
+    partial += chunk.length;
+    let again = 0;
+    while (partial >= bytes) {
+      partial -= bytes;
+      const now = performance.now();
+      samples.add(now - (begun[oldest] as number));
+      calls++;
+      underWay--;
+      if (now < until) {
+        begun[oldest] = now;
+        again++;
+      }
+      oldest = oldest + 1 === inFlight ? 0 : oldest + 1;
+    }
+    if (again > 0) send(again);
+    else if (underWay === 0) done(calls);
+  });
+  return {
+    run(end, into) {
+      until = end;
+      samples = into;
+      calls = 0;
+      oldest = 0;
+      begun.fill(performance.now());
+      send(inFlight);
+      return new Promise((resolve) => {
+        done = resolve;
+      });
+    },
+  };
+}
