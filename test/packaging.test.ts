@@ -98,7 +98,7 @@ await channel.close();
     );
     const { stdout } = await run(node, [script], { cwd: project });
     const [kernel, message] = JSON.parse(stdout) as [string, string];
-    expect(kernel).toBe((await readFile("/proc/version", "utf8")).trim());
+    expect(kernel).toBe(await readFile("/proc/version", "utf8"));
     expect(message).toBe("pong: hello");
   });
 
