@@ -19,7 +19,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     coverage: {
       include: ["packages/{rpc,ttrpc}/src/**/*.ts"],
-      exclude: ["**/*.test.ts", "**/gen/**", "**/index.ts"],
+      exclude: ["**/*.test*.ts", "**/gen/**", "**/index.ts"],
       reporter: ["text-summary", "text"],
       thresholds: { lines: 95 },
     },

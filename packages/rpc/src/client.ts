@@ -47,7 +47,7 @@ function clientMethod(method: DescMethod, channel: Channel): unknown {
   const streaming: StreamingMethod = method as StreamingMethod;
   if (method.methodKind === "client_streaming") {
     return (requests: MessageStream<Init>, options?: CallOptions) =>
-      onlyResponse(method, channel.stream(streaming, requests, options));
+      onlyResponse(method, channel.target, channel.stream(streaming, requests, options));
   }
   return (request: Init, options?: CallOptions) => channel.stream(streaming, request, options);
 }
@@ -59,13 +59,18 @@ function isUnary(method: DescMethod): method is UnaryMethod {
 /** Reads the one response of a client-streaming call; fewer and more are the server's fault. */
 async function onlyResponse<T extends MessageShape<DescMessage>>(
   method: DescMethod,
+  peer: string,
   responses: ResponseStream<T>,
 ): Promise<T> {
   const first = await responses.next();
   const second = first.done ? first : await responses.next();
   if (!first.done && second.done) return first.value;
-  await responses.return?.();
+  await responses.return();
   const text = first.done ? "ended the call without a response" : "sent more than one response";
   // gRPC gives cardinality faults this code, so that both wires agree.
-  throw new RpcError(Code.Unimplemented, `the server ${text}`, { method: methodPath(method), reason: "protocol" });
+  throw new RpcError(Code.Unimplemented, `the server ${text}`, {
+    method: methodPath(method),
+    peer,
+    reason: "protocol",
+  });
 }

@@ -60,11 +60,14 @@ export function codeName(code: number): string {
 /**
  * The code with a given name.
  *
- * @param name As `not_found`, `NOT_FOUND` or `NotFound`.
+ * @param name As `not_found`, `NOT_FOUND` or `NotFound`; `cancelled`, as gRPC's own table spells it, too.
  * @returns `undefined` where no code has that name, also for `ok`.
  */
 export function codeFromName(name: string): Code | undefined {
-  const plain = name.replaceAll("_", "").toLowerCase();
+  const plain = name
+    .replaceAll("_", "")
+    .toLowerCase()
+    .replace(/^cancelled$/, "canceled");
   const index = names.findIndex((known) => known.replaceAll("_", "") === plain);
   return index > 0 ? (index as Code) : undefined;
 }

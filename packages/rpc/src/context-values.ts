@@ -13,11 +13,11 @@ export interface ContextValues {
   /** The value of a key, or the key's default. */
   get<T>(key: ContextKey<T>): T;
   /** Sets a value. */
-  set<T>(key: ContextKey<T>, value: T): this;
+  set<T>(key: ContextKey<T>, value: NoInfer<T>): this;
   /** Whether a value was set. */
-  has(key: ContextKey<never>): boolean;
-  /** Takes a value away. */
-  delete(key: ContextKey<never>): boolean;
+  has(key: ContextKey<unknown>): boolean;
+  /** Takes a value away; says whether there was one. */
+  delete(key: ContextKey<unknown>): boolean;
 }
 
 /**
@@ -47,11 +47,11 @@ class Values implements ContextValues {
     return this;
   }
 
-  has(key: ContextKey<never>): boolean {
+  has(key: ContextKey<unknown>): boolean {
     return this.#values.has(key);
   }
 
-  delete(key: ContextKey<never>): boolean {
+  delete(key: ContextKey<unknown>): boolean {
     return this.#values.delete(key);
   }
 }

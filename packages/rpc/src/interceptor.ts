@@ -1,8 +1,11 @@
 // Interceptors: code around calls, the same on both sides and for unary calls and streams. Knows neither wire nor router.
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { Code } from "./code.js";
 import type { ContextValues } from "./context-values.js";
 import type { HandlerContext } from "./handler-context.js";
 import type { Metadata } from "./metadata.js";
+import { RpcError } from "./rpc-error.js";
+import { isStream } from "./streams.js";
 
 /** What every call shows to an interceptor. */
 export interface CallInfo {
@@ -59,7 +62,10 @@ export type CallNext = (call: InterceptedCall) => Promise<InterceptedReply>;
 
 /**
  * Code around every call of a channel, a client, a router or a service. It may change the call, wait, refuse it by
- * throwing, answer it without calling `next`, call `next` again, and change the response.
+ * throwing, answer it without calling `next`, call `next` again, and change the response. A call ends at its deadline
+ * and when it is canceled also while an interceptor waits.
+ *
+ * The outer function runs once for a channel or client, and once for each served method: state belongs outside of it.
  *
  * @example
  * const log: Interceptor = (next) => async (call) => {
@@ -69,7 +75,31 @@ export type CallNext = (call: InterceptedCall) => Promise<InterceptedReply>;
  */
 export type Interceptor = (next: CallNext) => CallNext;
 
-/** Composes interceptors around an innermost step: the first runs outermost. Done once, not per call. */
+/**
+ * Composes interceptors around an innermost step: the first runs outermost. Done once, not per call.
+ *
+ * @throws {RpcError} Code.InvalidArgument when one is no function, or makes none.
+ */
 export function composeInterceptors(interceptors: readonly Interceptor[], innermost: CallNext): CallNext {
-  return interceptors.reduceRight((next, interceptor) => interceptor(next), innermost);
+  return interceptors.reduceRight((next, interceptor, index) => {
+    const composed = typeof interceptor === "function" ? interceptor(next) : undefined;
+    if (typeof composed === "function") return composed;
+    const fault = typeof interceptor === "function" ? "does not return a function" : "is not a function";
+    throw new RpcError(
+      Code.InvalidArgument,
+      `interceptor ${index} ${fault}; write (next) => async (call) => next(call)`,
+    );
+  }, innermost);
+}
+
+/**
+ * The reply of a chain of interceptors, any of which may have forgotten to return it.
+ *
+ * @throws {RpcError} Code.Internal when there is none.
+ */
+export function checkedReply(reply: InterceptedReply, path: string): InterceptedReply {
+  if (typeof reply === "object" && reply !== null && (reply.stream ? isStream(reply.messages) : reply.message)) {
+    return reply;
+  }
+  throw new RpcError(Code.Internal, `an interceptor answered ${path} with nothing`);
 }

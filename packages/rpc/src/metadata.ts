@@ -9,7 +9,8 @@ export type MetadataInit =
   | Readonly<Record<string, string | readonly string[] | undefined>>;
 
 // Keys are tokens: no white space, no control characters, no colon or quotes. gRPC allows fewer, so grpc checks again.
-const legalKey = /^[a-z0-9!#$%&'*+\-./^_`|~]+$/;
+// Looked at before it is put in lower case, as that makes ASCII letters of a few others.
+const legalKey = /^[A-Za-z0-9!#$%&'*+\-./^_`|~]+$/;
 
 /**
  * An ordered list of key-value pairs that travels beside a call. A key may stand several times; the order of all pairs
@@ -30,14 +31,19 @@ export class Metadata implements Iterable<[key: string, value: string]> {
     if (init instanceof Metadata) {
       this.#keys.push(...init.#keys);
       this.#values.push(...init.#values);
+    } else if (typeof init !== "object") {
+      throw new RpcError(Code.InvalidArgument, `metadata must be pairs or an object, not ${typeof init}`);
     } else if (isIterable(init)) {
-      for (const [key, value] of init) this.append(key, value);
+      for (const pair of init) {
+        if (!Array.isArray(pair)) throw new RpcError(Code.InvalidArgument, "metadata has an entry that is no pair");
+        this.append(pair[0], pair[1]);
+      }
     } else {
       for (const key of Object.keys(init)) {
         const value = init[key];
         if (value === undefined) continue;
-        if (typeof value === "string") this.append(key, value);
-        else for (const one of value) this.append(key, one);
+        if (Array.isArray(value)) for (const one of value) this.append(key, one);
+        else this.append(key, value as string);
       }
     }
   }
@@ -88,7 +94,8 @@ export class Metadata implements Iterable<[key: string, value: string]> {
   append(key: string, value: string): this {
     const lower = checkedKey(key);
     if (typeof value !== "string" || !value.isWellFormed()) {
-      throw new RpcError(Code.InvalidArgument, `the metadata value of "${lower}" is not valid Unicode text`);
+      const fault = typeof value === "string" ? "not valid Unicode text" : `not text but ${typeof value}`;
+      throw new RpcError(Code.InvalidArgument, `the metadata value of "${lower}" is ${fault}`);
     }
     this.#keys.push(lower);
     this.#values.push(value);
@@ -142,11 +149,11 @@ export function toMetadata(init: MetadataInit | undefined): Metadata {
 }
 
 function checkedKey(key: string): string {
-  const lower = String(key).toLowerCase();
-  if (!legalKey.test(lower)) {
-    throw new RpcError(Code.InvalidArgument, `the metadata key ${JSON.stringify(key)} is not a token of visible ASCII`);
+  if (typeof key !== "string" || !legalKey.test(key)) {
+    const shown = typeof key === "string" ? JSON.stringify(key) : `of type ${typeof key}`;
+    throw new RpcError(Code.InvalidArgument, `the metadata key ${shown} is not a token of visible ASCII characters`);
   }
-  return lower;
+  return key.toLowerCase();
 }
 
 function isIterable(value: object): value is Iterable<readonly [string, string]> {

@@ -44,6 +44,10 @@ export type MessageStream<T> = AsyncIterable<T> | Iterable<T>;
  */
 export interface ResponseStream<T> extends AsyncIterableIterator<T, undefined, void>, AsyncDisposable {
   [Symbol.asyncIterator](): ResponseStream<T>;
+  /** Leaves the stream: ends the call and every read that waits. */
+  return(): Promise<IteratorResult<T, undefined>>;
+  /** Leaves the stream as {@link ResponseStream.return} does, then rejects with `error`. */
+  throw(error?: unknown): Promise<IteratorResult<T, undefined>>;
 }
 
 /** A client's function for one method, typed by the method's descriptor. */

@@ -1,46 +1,88 @@
-// Response streams whose source is known only later, as when interceptors run first. No queue of its own.
-import type { ResponseStream } from "./method.js";
+// The responses of a call that runs through interceptors, tied to the call's end. No queue of its own.
+import type { CallEnd } from "./call-end.js";
+import type { MessageStream, ResponseStream } from "./method.js";
+import type { RpcError } from "./rpc-error.js";
+import { iterate, leave } from "./streams.js";
+
+const finished: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
 /**
- * A response stream whose messages come from `open`, which runs at once. Leaving the stream early leaves the source.
+ * A response stream whose messages come from `open`, which runs at once. The end of the call ends reading at once and
+ * leaves the source; leaving early ends the call.
  *
  * @param open Gives the messages; its rejection is what reading throws.
+ * @param asError What becomes of other errors than the end's own.
  */
-export function deferredResponses<T>(open: () => Promise<AsyncIterable<T>>): ResponseStream<T> {
-  let ended = false;
-  const source = open().then((messages) => messages[Symbol.asyncIterator]());
+export function endedResponses<T>(
+  end: CallEnd,
+  open: () => Promise<MessageStream<T>>,
+  asError: (error: unknown) => RpcError,
+): ResponseStream<T> {
+  let over = false;
+  const opened = end.race(async () => {
+    const source = iterate(await open());
+    // Also where the call ended meanwhile and nobody waits for this source any more.
+    end.whenOver((error) => {
+      if (error !== undefined) leave(source);
+    });
+    return source;
+  });
   // A rejection that nobody reads must not be an unhandled one.
-  source.catch(() => {});
-  const stream: ResponseStream<T> = {
-    async next() {
-      if (ended) return { done: true, value: undefined };
-      try {
-        const result = await (await source).next();
-        if (!result.done) return result;
-      } catch (error) {
-        ended = true;
-        throw error;
-      }
-      ended = true;
-      return { done: true, value: undefined };
+  opened.catch(() => {});
+  const read = async (): Promise<IteratorResult<T, undefined>> => {
+    if (over) return finished;
+    try {
+      const source = await opened;
+      const result = await end.race(async () => source.next());
+      if (!result.done) return result;
+      over = true;
+      end.settle();
+      return finished;
+    } catch (error) {
+      // Left meanwhile: the reader asked for the end and gets no error for it.
+      if (over) return finished;
+      over = true;
+      end.settle();
+      throw asError(error);
+    }
+  };
+  return responseStream(read, () => {
+    over = true;
+    end.leave();
+  });
+}
+
+/** A response stream that fails at once. */
+export function closedResponses<T>(error: RpcError): ResponseStream<T> {
+  let over = false;
+  return responseStream<T>(
+    async () => {
+      if (over) return finished;
+      over = true;
+      throw error;
     },
+    () => {
+      over = true;
+    },
+  );
+}
+
+function responseStream<T>(read: () => Promise<IteratorResult<T, undefined>>, left: () => void): ResponseStream<T> {
+  const stream: ResponseStream<T> = {
+    next: read,
     async return() {
-      if (!ended) {
-        ended = true;
-        const messages = await source.catch(() => undefined);
-        await messages?.return?.();
-      }
-      return { done: true, value: undefined };
+      left();
+      return finished;
     },
     async throw(error: unknown) {
-      await this.return?.();
+      left();
       throw error;
     },
     [Symbol.asyncIterator]() {
       return stream;
     },
     async [Symbol.asyncDispose]() {
-      await stream.return?.();
+      left();
     },
   };
   return stream;

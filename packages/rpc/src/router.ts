@@ -1,10 +1,18 @@
 // Which handler serves which method. Exact names only; knows no wire, no connection and no message encoding.
 import type { DescMessage, DescMethod, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "./code.js";
+import { codecFor } from "./codec/codec.js";
 import type { HandlerContext } from "./handler-context.js";
-import { type CallInfo, composeInterceptors, type Interceptor } from "./interceptor.js";
+import {
+  type CallInfo,
+  checkedReply,
+  composeInterceptors,
+  type InterceptedCall,
+  type Interceptor,
+} from "./interceptor.js";
 import { clientStreams, type HandlerMethod, type MessageStream, methodPath, methodsOf } from "./method.js";
 import { RpcError } from "./rpc-error.js";
+import { deferred, isStream, leave, mapped, only, onlyMessage } from "./streams.js";
 
 /** The handlers of a service by their methods' names in lower camel case. */
 export type Handlers<S extends DescService> = {
@@ -73,10 +81,15 @@ export function createRouter(options: ServiceOptions = {}): Router {
       if (routes.has(service.typeName)) {
         throw new RpcError(Code.AlreadyExists, `the service ${service.typeName} is registered already`);
       }
+      if (typeof handlers !== "object" || handlers === null) {
+        throw new RpcError(Code.InvalidArgument, `the handlers of ${service.typeName} are no object`);
+      }
       const interceptors = [...(options.interceptors ?? []), ...(own.interceptors ?? [])];
       const table = new Map<string, MethodRoute>();
       for (const [localName, method] of methodsOf(service)) {
-        const handler = (handlers as Record<string, unknown>)[localName];
+        const found = (handlers as Record<string, unknown>)[localName];
+        // What every object inherits is no handler, should a method ever have such a name.
+        const handler = found === (Object.prototype as Record<string, unknown>)[localName] ? undefined : found;
         if (handler !== undefined && typeof handler !== "function") {
           throw new RpcError(Code.InvalidArgument, `the handler of ${methodPath(method)} is not a function`);
         }
@@ -121,27 +134,34 @@ function createRoute(
   }
   const composed = composeInterceptors(interceptors, async (call) => {
     const context = call.context as HandlerContext;
-    if (!call.stream) return { stream: false, message: (await run(call.message, context)) as Message };
-    const request = base.clientStreams ? call.messages : await first(call.messages, path);
-    if (base.serverStreams) {
-      return { stream: true, messages: asAsync(checkedStream(run(request, context), path)) as AsyncIterable<Message> };
-    }
-    return { stream: true, messages: one((await run(request, context)) as Message) };
+    if (!call.stream) return { stream: false, message: asMessage(method, await run(call.message, context)) };
+    const request = base.clientStreams ? call.messages : await onlyMessage(call.messages, `the request to ${path}`);
+    if (!base.serverStreams) return { stream: true, messages: only(asMessage(method, await run(request, context))) };
+    const responses = mapped(
+      checkedStream(run(request, context), path),
+      (response) => asMessage(method, response),
+      // An interceptor that is a generator hears of a reader who left only between two messages; the handler's own
+      // stream, which may wait for something that never comes, hears of it at once.
+      (source) => onAbort(context.signal, () => leave(source)),
+    );
+    return { stream: true, messages: responses };
   });
   return {
     ...base,
     single: async (request, context) => {
-      const reply = await composed(
-        base.clientStreams
-          ? { ...infoOf(path, context), stream: true, messages: request as AsyncIterable<Message> }
-          : { ...infoOf(path, context), stream: false, message: request as Message },
-      );
-      return reply.stream ? first(reply.messages, path) : reply.message;
+      const call: InterceptedCall = base.clientStreams
+        ? Object.assign(infoOf(path, context), { stream: true as const, messages: request as AsyncIterable<Message> })
+        : Object.assign(infoOf(path, context), { stream: false as const, message: request as Message });
+      const reply = checkedReply(await composed(call), path);
+      return reply.stream ? onlyMessage(reply.messages, `the answer of ${path}`) : reply.message;
     },
     many: (request, context) =>
-      lazily(async () => {
-        const messages = base.clientStreams ? (request as AsyncIterable<Message>) : one(request as Message);
-        const reply = await composed({ ...infoOf(path, context), stream: true, messages });
+      deferred(async () => {
+        const messages = base.clientStreams ? (request as AsyncIterable<Message>) : only(request as Message);
+        const reply = checkedReply(
+          await composed(Object.assign(infoOf(path, context), { stream: true as const, messages })),
+          path,
+        );
         if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} without a stream`);
         return reply.messages;
       }),
@@ -152,36 +172,36 @@ function infoOf(path: string, context: HandlerContext): CallInfo {
   return {
     method: context.method,
     path,
-    metadata: context.metadata,
+    // All of these are made when they are asked for, as not every interceptor does.
+    get metadata() {
+      return context.metadata;
+    },
     get signal() {
       return context.signal;
     },
     timeRemainingMs: () => context.timeRemainingMs(),
-    values: context.values,
+    get values() {
+      return context.values;
+    },
     context,
   };
 }
 
-function checkedStream(result: unknown, path: string): MessageStream<Response> {
-  if (typeof result === "object" && result !== null && (Symbol.asyncIterator in result || Symbol.iterator in result)) {
-    return result as MessageStream<Response>;
+/** What interceptors see of a handler's result: a message with all its fields. */
+function asMessage(method: DescMethod, response: unknown): Message {
+  if (typeof response !== "object" || response === null) {
+    const what = response === null ? "null" : typeof response;
+    throw new RpcError(Code.Internal, `the handler of ${methodPath(method)} returned ${what} where a message is due`);
   }
+  return codecFor(method.output).create(response as Response);
+}
+
+function checkedStream(result: unknown, path: string): MessageStream<Response> {
+  if (isStream(result)) return result as MessageStream<Response>;
   throw new RpcError(Code.Internal, `the handler of ${path} returned no iterable of responses`);
 }
 
-async function* asAsync<T>(values: MessageStream<T>): AsyncIterable<T> {
-  yield* values;
-}
-
-async function* one<T>(value: T): AsyncIterable<T> {
-  yield value;
-}
-
-async function* lazily<T>(make: () => Promise<AsyncIterable<T>>): AsyncIterable<T> {
-  yield* await make();
-}
-
-async function first(messages: AsyncIterable<Message>, path: string): Promise<Message> {
-  for await (const message of messages) return message;
-  throw new RpcError(Code.Internal, `${path} has no message where it needs one`);
+function onAbort(signal: AbortSignal, listener: () => void): void {
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener, { once: true });
 }

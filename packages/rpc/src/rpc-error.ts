@@ -1,6 +1,6 @@
 // The one error of every call, on both ends and on every wire. Knows no wire format but the detail's type URL.
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { Code, codeName } from "./code.js";
+import { Code, codeName, isCode } from "./code.js";
 import { codecFor } from "./codec/codec.js";
 import type { Metadata } from "./metadata.js";
 
@@ -73,14 +73,17 @@ export class RpcError extends Error {
   readonly reason: FailureReason | undefined;
 
   /**
-   * @param code One of {@link Code}.
+   * @param code One of {@link Code}; any other number becomes `Unknown`, as a status without an error has no error's code.
    * @param message What went wrong, naming the offending part; sent to the peer.
    * @param options The optional parts.
+   * @throws {CodecError} when a detail given as a schema and a value cannot be encoded.
    */
   constructor(code: Code, message: string, options: RpcErrorOptions = {}) {
-    super(`[${codeName(code)}] ${message}`, options.cause === undefined ? undefined : { cause: options.cause });
-    this.code = code;
-    this.rawMessage = message;
+    const known = isCode(code) ? code : Code.Unknown;
+    const text = String(message);
+    super(`[${codeName(known)}] ${text}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = known;
+    this.rawMessage = text;
     this.details = (options.details ?? []).map(encodedDetail);
     this.metadata = options.metadata;
     this.method = options.method;
@@ -98,16 +101,19 @@ export class RpcError extends Error {
    * An `RpcError` is returned as it is. An abort becomes `Canceled`, a timeout `DeadlineExceeded`, a Node system error the
    * code that Go servers choose for it (`ENOENT` NotFound, `EEXIST` AlreadyExists, `EACCES`/`EPERM` PermissionDenied).
    *
-   * @param error What was thrown; text and other values become the message.
+   * @param error What was thrown; text and other values become the message. Never throws, whatever it is.
    * @param fallback The code where none of that fits. Default `Code.Unknown`.
    */
   static from(error: unknown, fallback: Code = Code.Unknown): RpcError {
     if (error instanceof RpcError) return error;
-    if (!(error instanceof Error)) return new RpcError(fallback, String(error), { cause: error });
-    const system = "code" in error && typeof error.code === "string" ? systemCodes.get(error.code) : undefined;
-    if (error.name === "AbortError") return new RpcError(Code.Canceled, error.message, { cause: error });
-    if (error.name === "TimeoutError") return new RpcError(Code.DeadlineExceeded, error.message, { cause: error });
-    return new RpcError(system ?? fallback, error.message, { cause: error });
+    const name = readText(error, "name");
+    const code =
+      name === "AbortError"
+        ? Code.Canceled
+        : name === "TimeoutError"
+          ? Code.DeadlineExceeded
+          : (systemCodes.get(readText(error, "code") ?? "") ?? fallback);
+    return new RpcError(code, readText(error, "message") ?? asText(error), { cause: error });
   }
 
   /**
@@ -130,7 +136,15 @@ export class RpcError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && brand in value;
+    // A class of one's own that extends this one is asked for by its prototype, as any class.
+    // biome-ignore lint/complexity/noThisInStatic: it is the class that `instanceof` asks for, which may extend this one.
+    if (this !== RpcError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    try {
+      return typeof value === "object" && value !== null && brand in value;
+    } catch {
+      // A proxy may throw at any question; it is none of ours then.
+      return false;
+    }
   }
 }
 
@@ -155,6 +169,24 @@ export function withoutStack<T extends Error>(make: () => T): T {
     return make();
   } finally {
     Error.stackTraceLimit = limit;
+  }
+}
+
+/** A text property of something that was thrown, which may have no properties or getters that throw. */
+function readText(thrown: unknown, key: "name" | "code" | "message"): string | undefined {
+  try {
+    const value = typeof thrown === "object" && thrown !== null ? (thrown as Record<string, unknown>)[key] : undefined;
+    return typeof value === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function asText(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "something was thrown that has no text";
   }
 }
 

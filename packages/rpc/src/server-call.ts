@@ -18,8 +18,10 @@ export abstract class ServerCall implements HandlerContext {
   private controller: AbortController | undefined;
   private ownMetadata: Metadata | undefined;
   private ownValues: ContextValues | undefined;
-  private header: Metadata | undefined;
-  private trailer: Metadata | undefined;
+  /** What the handler wants to send before its first response; `undefined` where it never asked. */
+  protected header: Metadata | undefined;
+  /** What the handler wants to send with the end; `undefined` where it never asked. */
+  protected trailer: Metadata | undefined;
 
   constructor(method: DescMethod, path: string, peer: Peer, deadlineAt: number) {
     this.method = method;
@@ -49,7 +51,8 @@ export abstract class ServerCall implements HandlerContext {
   }
 
   get deadline(): Date | undefined {
-    return this.deadlineAt === Number.POSITIVE_INFINITY ? undefined : new Date(Date.now() + this.timeRemainingMs());
+    if (this.deadlineAt === Number.POSITIVE_INFINITY) return undefined;
+    return new Date(Date.now() + this.deadlineAt - this.now());
   }
 
   timeRemainingMs(): number {

@@ -1,6 +1,8 @@
 // For packages that bring a wire (`@guestwire/rpc/transport`): what they share. May change in minor versions.
+
+export { checkTimeout } from "./call-end.js";
 export { readTag, readVarint32, readVarint64, skipField, utf8Text, WireError } from "./codec/reader.js";
-export { checkTimeout, withDefaults } from "./defaults.js";
+export { withDefaults } from "./defaults.js";
 export {
   clientStreams,
   type MessageStream,
@@ -13,3 +15,4 @@ export type { MethodRoute, Request, Response } from "./router.js";
 export { withoutStack } from "./rpc-error.js";
 export { ServerCall } from "./server-call.js";
 export { readStatus, type Status, writeStatus } from "./status.js";
+export { abandon } from "./streams.js";

@@ -1,3 +1,9 @@
 // What the repository's tests and benchmarks share: named exports only.
 export { echoHandlers } from "./echo-handlers.js";
+export { FakeClock, turns } from "./fake-clock.js";
+export { decodeFrames, encodeFrames, type RawFrame, rawFrame, rawType, unhex } from "./frames.js";
 export * from "./gen/guestwire/test/v1/echo_pb.js";
+export { openHandles, watchHandles } from "./handles.js";
+export { propertySeed } from "./property-seed.js";
+export { type RawPart, type RawPeer, type RawServer, rawConnect, rawListen, rawPair, rawPeer } from "./raw-peer.js";
+export { type TempFolder, tempFolder } from "./temp-folder.js";

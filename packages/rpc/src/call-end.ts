@@ -1,0 +1,152 @@
+// The end of one call on the side that makes it: the deadline, the caller's signals, the caller who stops reading.
+// Comes once; then nothing is left of it, neither timer nor listener. Knows neither wire nor messages.
+import { Code } from "./code.js";
+import { type FailureReason, RpcError } from "./rpc-error.js";
+
+/** Told once how a call ended: with this error on this side, or (`undefined`) in whatever way the call itself came to. */
+export type EndListener = (error: RpcError | undefined) => void;
+
+// Timers count in 31 bits, about 25 days; a longer time takes several of them.
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Refuses a timeout that is no time: NaN, negative, or not a number. 0 and Infinity mean no limit. */
+export function checkTimeout(timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
+  throw new RpcError(
+    Code.InvalidArgument,
+    `timeoutMs must be a number of milliseconds from 0 on, not ${String(timeoutMs)}`,
+  );
+}
+
+/** Watches what may end a call early. */
+export class CallEnd {
+  /** The method called, for errors. */
+  readonly path: string;
+  /** Where the call goes, for errors. */
+  readonly target: string;
+  /** When the time is up, by `performance.now()`; Infinity for never. */
+  readonly deadlineAt: number;
+  /** Why this side ended the call; `undefined` while it runs and when it came to an end of its own. */
+  error: RpcError | undefined = undefined;
+  /** Whether the call is over. */
+  settled = false;
+  readonly #signals: readonly AbortSignal[];
+  readonly #listeners = new Set<EndListener>();
+  #timer: NodeJS.Timeout | undefined;
+  #controller: AbortController | undefined;
+
+  /**
+   * @param timeoutMs From now on; 0, Infinity and `undefined` for no limit.
+   * @param signals Each of them ends the call.
+   * @throws {RpcError} Code.InvalidArgument when the timeout is no time.
+   */
+  constructor(path: string, target: string, timeoutMs: number | undefined, signals: readonly AbortSignal[]) {
+    checkTimeout(timeoutMs);
+    this.path = path;
+    this.target = target;
+    this.deadlineAt = timeoutMs ? performance.now() + timeoutMs : Number.POSITIVE_INFINITY;
+    this.#signals = signals;
+    const fired = signals.find((signal) => signal.aborted);
+    if (fired !== undefined) this.#canceled(fired.reason);
+    else {
+      for (const signal of signals) signal.addEventListener("abort", this);
+      if (this.deadlineAt !== Number.POSITIVE_INFINITY) this.#arm();
+    }
+  }
+
+  /** Fires when this side ends the call; its reason is the error. Made when first asked for. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.error !== undefined) this.#controller.abort(this.error);
+    }
+    return this.#controller.signal;
+  }
+
+  /** How long the call may still take, in milliseconds; Infinity where it has no limit. */
+  timeRemainingMs(): number {
+    return Math.max(0, this.deadlineAt - performance.now());
+  }
+
+  /** @internal One of the signals fired. The object itself is the listener, so that nothing is allocated. */
+  handleEvent(event: Event): void {
+    this.#canceled((event.target as AbortSignal).reason);
+  }
+
+  /** Ends the call with an error of this side. Does nothing once it is over. */
+  fail(code: Code, message: string, reason: FailureReason | undefined, cause?: unknown): void {
+    if (this.settled) return;
+    this.error = new RpcError(code, message, {
+      method: this.path,
+      peer: this.target,
+      ...(reason !== undefined && { reason }),
+      ...(cause !== undefined && { cause }),
+    });
+    this.settle();
+  }
+
+  /** The caller left before the end. */
+  leave(): void {
+    this.fail(Code.Canceled, "the caller stopped reading", "canceled");
+  }
+
+  /** Lets go of everything: the call is over. Does nothing the second time. */
+  settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    clearTimeout(this.#timer);
+    for (const signal of this.#signals) signal.removeEventListener("abort", this);
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener(this.error);
+    if (this.error !== undefined) this.#controller?.abort(this.error);
+  }
+
+  /** Calls the listener when the call is over; at once where it is already. */
+  whenOver(listener: EndListener): void {
+    if (this.settled) listener(this.error);
+    else this.#listeners.add(listener);
+  }
+
+  /**
+   * Waits for a step of the call or for the call's end, whichever comes first. A step is not begun after the end.
+   *
+   * @throws {RpcError} why the call ended; whatever the step throws.
+   */
+  race<T>(step: () => PromiseLike<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.settled) return reject(this.#over());
+      // Not Promise.race with one promise for the end: that would hold on to every step until then.
+      const stop = (): void => reject(this.#over());
+      this.#listeners.add(stop);
+      step().then(
+        (value) => {
+          this.#listeners.delete(stop);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#listeners.delete(stop);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #over(): RpcError {
+    return this.error ?? new RpcError(Code.Canceled, "the call is over", { method: this.path, reason: "canceled" });
+  }
+
+  #arm(): void {
+    const left = Math.ceil(this.deadlineAt - performance.now());
+    const expire = (): void => {
+      if (left > longestTimerMs) this.#arm();
+      else this.fail(Code.DeadlineExceeded, "the deadline passed", "deadline");
+    };
+    this.#timer = setTimeout(expire, Math.min(left, longestTimerMs));
+  }
+
+  #canceled(reason: unknown): void {
+    const text = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : "";
+    this.fail(Code.Canceled, `the call was canceled${text === "" ? "" : `: ${text}`}`, "canceled", reason);
+  }
+}

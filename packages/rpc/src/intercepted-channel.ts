@@ -1,0 +1,185 @@
+// The client's side of interceptors: what they are given of a call, the real call behind them, and the call's end, which
+// comes at the deadline or the signal also while an interceptor waits. Knows no wire.
+import type { DescMessage, DescMethod, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { CallEnd } from "./call-end.js";
+import type { CallOptions, Channel } from "./channel.js";
+import { Code } from "./code.js";
+import { codecFor } from "./codec/codec.js";
+import { createContextValues } from "./context-values.js";
+import { type CallNext, checkedReply, type InterceptedCall } from "./interceptor.js";
+import { Metadata } from "./metadata.js";
+import {
+  clientStreams,
+  type MessageStream,
+  methodPath,
+  type ResponseStream,
+  type StreamingMethod,
+  type UnaryMethod,
+} from "./method.js";
+import { closedResponses, endedResponses } from "./response-stream.js";
+import { RpcError } from "./rpc-error.js";
+import { abandon, isStream, leave, mapped, only, onlyMessage } from "./streams.js";
+
+/** The options of one call, with what holds for all calls. */
+export interface MergedOptions {
+  /** `signal` in here is left aside. */
+  readonly options: CallOptions;
+  readonly signals: readonly AbortSignal[];
+}
+
+/** What the real call needs of the call as its caller made it. Goes along where an interceptor spreads the call. */
+interface Origin {
+  readonly options: CallOptions;
+  readonly signals: readonly AbortSignal[];
+  call: InterceptedCall | undefined;
+}
+
+const originKey = Symbol("origin");
+
+/** The innermost step: makes the call that the interceptors passed on. */
+export function sendCall(channel: Channel): CallNext {
+  return async (call) => {
+    const options = callOptions(call, channel.target);
+    if (!call.stream) {
+      return { stream: false, message: await channel.unary(call.method as UnaryMethod, call.message, options) };
+    }
+    const request = clientStreams(call.method)
+      ? call.messages
+      : await onlyMessage(call.messages, `an interceptor's request to ${call.path}`);
+    return { stream: true, messages: channel.stream(call.method as StreamingMethod, request, options) };
+  };
+}
+
+/** The two kinds of calls of a channel, run through interceptors. */
+export function interceptedCalls(
+  target: string,
+  run: CallNext,
+  merge: (own: CallOptions | undefined) => MergedOptions,
+): Pick<Channel, "unary" | "stream"> {
+  const begin = (method: DescMethod, own: CallOptions | undefined) => {
+    const { options, signals } = merge(own);
+    const path = methodPath(method);
+    const metadata = new Metadata(options.metadata);
+    const end = new CallEnd(path, target, options.timeoutMs, signals);
+    const origin: Origin = { options, signals, call: undefined };
+    const info = {
+      method,
+      path,
+      metadata,
+      get signal() {
+        return end.signal;
+      },
+      timeRemainingMs: () => end.timeRemainingMs(),
+      values: options.values ?? createContextValues(),
+      context: undefined,
+      [originKey]: origin,
+    };
+    return { end, origin, info };
+  };
+  return {
+    async unary<I extends DescMessage, O extends DescMessage>(
+      method: UnaryMethod<I, O>,
+      request: MessageInitShape<I>,
+      own?: CallOptions,
+    ): Promise<MessageShape<O>> {
+      const { end, origin, info } = begin(method, own);
+      try {
+        const message = created(method.input, request);
+        const call: InterceptedCall = Object.assign(info, { stream: false as const, message });
+        origin.call = call;
+        const reply = checkedReply(await end.race(() => run(call)), info.path);
+        if (reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${info.path} with a stream`);
+        return reply.message as MessageShape<O>;
+      } catch (error) {
+        throw asRpcError(error, info.path, target);
+      } finally {
+        end.settle();
+      }
+    },
+    stream<I extends DescMessage, O extends DescMessage>(
+      method: StreamingMethod<I, O>,
+      request: MessageInitShape<I> | MessageStream<MessageInitShape<I>>,
+      own?: CallOptions,
+    ): ResponseStream<MessageShape<O>> {
+      let begun: ReturnType<typeof begin>;
+      try {
+        begun = begin(method, own);
+      } catch (error) {
+        if (clientStreams(method)) abandon(request);
+        return closedResponses(asRpcError(error, methodPath(method), target));
+      }
+      const { end, origin, info } = begun;
+      if (end.settled && clientStreams(method)) abandon(request);
+      return endedResponses(
+        end,
+        async () => {
+          const call = Object.assign(info, { stream: true as const, messages: requestsOf(method, request, end) });
+          origin.call = call;
+          const reply = checkedReply(await run(call), info.path);
+          if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${info.path} without a stream`);
+          return reply.messages as AsyncIterable<MessageShape<O>>;
+        },
+        (error) => asRpcError(error, info.path, target),
+      );
+    },
+  };
+}
+
+/** What the channel is given: the caller's options as far as no interceptor has changed them. */
+function callOptions(call: InterceptedCall, target: string): CallOptions {
+  const origin = (call as { [originKey]?: Origin })[originKey];
+  const left = call.timeRemainingMs();
+  if (left <= 0) {
+    throw new RpcError(Code.DeadlineExceeded, "the deadline passed before the call was sent", {
+      method: call.path,
+      peer: target,
+      reason: "deadline",
+    });
+  }
+  const { signal: _, ...options } = origin?.options ?? {};
+  // A unary call that was passed on as it came hears of the caller's signal by itself: a signal of its own, which costs
+  // more than the rest, is not made.
+  const signals = origin?.signals ?? [];
+  const plain = !call.stream && call === origin?.call && signals.length < 2;
+  const signal = plain ? signals[0] : call.signal;
+  return {
+    ...options,
+    metadata: call.metadata,
+    values: call.values,
+    ...(signal !== undefined && { signal }),
+    // Without a limit the option stays as it is: absent, so that a default of the channel's own holds, or given.
+    ...(left !== Number.POSITIVE_INFINITY && { timeoutMs: left }),
+  };
+}
+
+/** The requests as interceptors see them. They end with the call, whatever an interceptor makes of them. */
+function requestsOf(method: StreamingMethod, request: unknown, end: CallEnd): AsyncIterable<Message> {
+  if (!clientStreams(method)) return only(created(method.input, request));
+  if (!isStream(request)) throw new RpcError(Code.InvalidArgument, "the requests are no iterable");
+  let begun = false;
+  end.whenOver(() => {
+    if (!begun) abandon(request);
+  });
+  return mapped(
+    request,
+    (init) => created(method.input, init),
+    (source) => {
+      begun = true;
+      end.whenOver(() => leave(source));
+    },
+  );
+}
+
+/** A request as interceptors see it: a message with all its fields. */
+function created(schema: DescMessage, init: unknown): Message {
+  if (typeof init === "object" && init !== null) return codecFor(schema).create(init as MessageInitShape<DescMessage>);
+  const what = init === null ? "null" : typeof init;
+  throw new RpcError(Code.InvalidArgument, `${what} was given where a ${schema.typeName} is due`);
+}
+
+/** Interceptors may throw anything; callers get one kind of error, which names the call. */
+function asRpcError(error: unknown, method: string, peer: string): RpcError {
+  if (error instanceof RpcError) return error;
+  const { code, rawMessage } = RpcError.from(error);
+  return new RpcError(code, rawMessage, { method, peer, cause: error });
+}
