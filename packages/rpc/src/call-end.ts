@@ -31,7 +31,9 @@ export class CallEnd {
   /** Whether the call is over. */
   settled = false;
   readonly #signals: readonly AbortSignal[];
-  readonly #listeners = new Set<EndListener>();
+  // Made when there is more than the one step that is waited for.
+  #listeners: Set<EndListener> | undefined;
+  #waiting: EndListener | undefined;
   #timer: NodeJS.Timeout | undefined;
   #controller: AbortController | undefined;
 
@@ -96,16 +98,19 @@ export class CallEnd {
     this.settled = true;
     clearTimeout(this.#timer);
     for (const signal of this.#signals) signal.removeEventListener("abort", this);
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener(this.error);
+    const waiting = this.#waiting;
+    const listeners = this.#listeners;
+    this.#waiting = undefined;
+    this.#listeners = undefined;
+    waiting?.(this.error);
+    if (listeners !== undefined) for (const listener of listeners) listener(this.error);
     if (this.error !== undefined) this.#controller?.abort(this.error);
   }
 
   /** Calls the listener when the call is over; at once where it is already. */
   whenOver(listener: EndListener): void {
     if (this.settled) listener(this.error);
-    else this.#listeners.add(listener);
+    else this.#add(listener);
   }
 
   /**
@@ -118,18 +123,29 @@ export class CallEnd {
       if (this.settled) return reject(this.#over());
       // Not Promise.race with one promise for the end: that would hold on to every step until then.
       const stop = (): void => reject(this.#over());
-      this.#listeners.add(stop);
+      if (this.#waiting === undefined) this.#waiting = stop;
+      else this.#add(stop);
       step().then(
         (value) => {
-          this.#listeners.delete(stop);
+          this.#remove(stop);
           resolve(value);
         },
         (error: unknown) => {
-          this.#listeners.delete(stop);
+          this.#remove(stop);
           reject(error);
         },
       );
     });
+  }
+
+  #add(listener: EndListener): void {
+    this.#listeners ??= new Set();
+    this.#listeners.add(listener);
+  }
+
+  #remove(listener: EndListener): void {
+    if (this.#waiting === listener) this.#waiting = undefined;
+    else this.#listeners?.delete(listener);
   }
 
   #over(): RpcError {

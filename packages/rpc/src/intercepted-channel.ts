@@ -1,11 +1,12 @@
 // The client's side of interceptors: what they are given of a call, the real call behind them, and the call's end, which
 // comes at the deadline or the signal also while an interceptor waits. Knows no wire.
-import type { DescMessage, DescMethod, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { CallEnd } from "./call-end.js";
+import { type CallSource, sourceKey, streamView, unaryView } from "./call-view.js";
 import type { CallOptions, Channel } from "./channel.js";
 import { Code } from "./code.js";
 import { codecFor } from "./codec/codec.js";
-import { createContextValues } from "./context-values.js";
+import { type ContextValues, createContextValues } from "./context-values.js";
 import { type CallNext, checkedReply, type InterceptedCall } from "./interceptor.js";
 import { Metadata } from "./metadata.js";
 import {
@@ -27,14 +28,37 @@ export interface MergedOptions {
   readonly signals: readonly AbortSignal[];
 }
 
-/** What the real call needs of the call as its caller made it. Goes along where an interceptor spreads the call. */
-interface Origin {
+/** A call as its caller made it: what interceptors see of it, and what the real call needs. */
+class Origin implements CallSource {
+  readonly end: CallEnd;
   readonly options: CallOptions;
   readonly signals: readonly AbortSignal[];
-  call: InterceptedCall | undefined;
-}
+  readonly metadata: Metadata;
+  /** What interceptors were given; still the same where none of them changed it. */
+  call: InterceptedCall | undefined = undefined;
+  #values: ContextValues | undefined;
 
-const originKey = Symbol("origin");
+  constructor(end: CallEnd, { options, signals }: MergedOptions) {
+    this.end = end;
+    this.options = options;
+    this.signals = signals;
+    this.metadata = new Metadata(options.metadata);
+    this.#values = options.values;
+  }
+
+  get signal(): AbortSignal {
+    return this.end.signal;
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues();
+    return this.#values;
+  }
+
+  timeRemainingMs(): number {
+    return this.end.timeRemainingMs();
+  }
+}
 
 /** The innermost step: makes the call that the interceptors passed on. */
 export function sendCall(channel: Channel): CallNext {
@@ -56,25 +80,9 @@ export function interceptedCalls(
   run: CallNext,
   merge: (own: CallOptions | undefined) => MergedOptions,
 ): Pick<Channel, "unary" | "stream"> {
-  const begin = (method: DescMethod, own: CallOptions | undefined) => {
-    const { options, signals } = merge(own);
-    const path = methodPath(method);
-    const metadata = new Metadata(options.metadata);
-    const end = new CallEnd(path, target, options.timeoutMs, signals);
-    const origin: Origin = { options, signals, call: undefined };
-    const info = {
-      method,
-      path,
-      metadata,
-      get signal() {
-        return end.signal;
-      },
-      timeRemainingMs: () => end.timeRemainingMs(),
-      values: options.values ?? createContextValues(),
-      context: undefined,
-      [originKey]: origin,
-    };
-    return { end, origin, info };
+  const begin = (path: string, own: CallOptions | undefined): Origin => {
+    const merged = merge(own);
+    return new Origin(new CallEnd(path, target, merged.options.timeoutMs, merged.signals), merged);
   };
   return {
     async unary<I extends DescMessage, O extends DescMessage>(
@@ -82,16 +90,17 @@ export function interceptedCalls(
       request: MessageInitShape<I>,
       own?: CallOptions,
     ): Promise<MessageShape<O>> {
-      const { end, origin, info } = begin(method, own);
+      const path = methodPath(method);
+      const origin = begin(path, own);
+      const { end } = origin;
       try {
-        const message = created(method.input, request);
-        const call: InterceptedCall = Object.assign(info, { stream: false as const, message });
+        const call = unaryView(method, path, origin, undefined, created(method.input, request));
         origin.call = call;
-        const reply = checkedReply(await end.race(() => run(call)), info.path);
-        if (reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${info.path} with a stream`);
+        const reply = checkedReply(await end.race(() => run(call)), path);
+        if (reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} with a stream`);
         return reply.message as MessageShape<O>;
       } catch (error) {
-        throw asRpcError(error, info.path, target);
+        throw asRpcError(error, path, target);
       } finally {
         end.settle();
       }
@@ -101,25 +110,26 @@ export function interceptedCalls(
       request: MessageInitShape<I> | MessageStream<MessageInitShape<I>>,
       own?: CallOptions,
     ): ResponseStream<MessageShape<O>> {
-      let begun: ReturnType<typeof begin>;
+      const path = methodPath(method);
+      let origin: Origin;
       try {
-        begun = begin(method, own);
+        origin = begin(path, own);
       } catch (error) {
         if (clientStreams(method)) abandon(request);
-        return closedResponses(asRpcError(error, methodPath(method), target));
+        return closedResponses(asRpcError(error, path, target));
       }
-      const { end, origin, info } = begun;
+      const { end } = origin;
       if (end.settled && clientStreams(method)) abandon(request);
       return endedResponses(
         end,
         async () => {
-          const call = Object.assign(info, { stream: true as const, messages: requestsOf(method, request, end) });
+          const call = streamView(method, path, origin, undefined, requestsOf(method, request, end));
           origin.call = call;
-          const reply = checkedReply(await run(call), info.path);
-          if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${info.path} without a stream`);
+          const reply = checkedReply(await run(call), path);
+          if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} without a stream`);
           return reply.messages as AsyncIterable<MessageShape<O>>;
         },
-        (error) => asRpcError(error, info.path, target),
+        (error) => asRpcError(error, path, target),
       );
     },
   };
@@ -127,7 +137,8 @@ export function interceptedCalls(
 
 /** What the channel is given: the caller's options as far as no interceptor has changed them. */
 function callOptions(call: InterceptedCall, target: string): CallOptions {
-  const origin = (call as { [originKey]?: Origin })[originKey];
+  const source = (call as { [sourceKey]?: CallSource })[sourceKey];
+  const origin = source instanceof Origin ? source : undefined;
   const left = call.timeRemainingMs();
   if (left <= 0) {
     throw new RpcError(Code.DeadlineExceeded, "the deadline passed before the call was sent", {
@@ -136,20 +147,23 @@ function callOptions(call: InterceptedCall, target: string): CallOptions {
       reason: "deadline",
     });
   }
-  const { signal: _, ...options } = origin?.options ?? {};
+  const options = origin?.options;
   // A unary call that was passed on as it came hears of the caller's signal by itself: a signal of its own, which costs
   // more than the rest, is not made.
   const signals = origin?.signals ?? [];
   const plain = !call.stream && call === origin?.call && signals.length < 2;
   const signal = plain ? signals[0] : call.signal;
-  return {
-    ...options,
-    metadata: call.metadata,
-    values: call.values,
-    ...(signal !== undefined && { signal }),
-    // Without a limit the option stays as it is: absent, so that a default of the channel's own holds, or given.
-    ...(left !== Number.POSITIVE_INFINITY && { timeoutMs: left }),
-  };
+  const { metadata } = call;
+  // Written out, as spreading a few optional parts costs more than all of them.
+  const given: { -readonly [K in keyof CallOptions]: CallOptions[K] } = { values: call.values };
+  if (metadata.size > 0) given.metadata = metadata;
+  if (signal !== undefined) given.signal = signal;
+  // Without a limit the option stays as it is: absent, so that a default of the channel's own holds, or given.
+  if (left !== Number.POSITIVE_INFINITY) given.timeoutMs = left;
+  else if (options?.timeoutMs !== undefined) given.timeoutMs = options.timeoutMs;
+  if (options?.onHeader !== undefined) given.onHeader = options.onHeader;
+  if (options?.onTrailer !== undefined) given.onTrailer = options.onTrailer;
+  return given;
 }
 
 /** The requests as interceptors see them. They end with the call, whatever an interceptor makes of them. */

@@ -1,5 +1,6 @@
 // Interceptors: code around calls, the same on both sides and for unary calls and streams. Knows neither wire nor router.
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { completing } from "./call-view.js";
 import { Code } from "./code.js";
 import type { ContextValues } from "./context-values.js";
 import type { HandlerContext } from "./handler-context.js";
@@ -28,7 +29,10 @@ export interface CallInfo {
 /** A call with one request and one response. */
 export interface UnaryCall extends CallInfo {
   readonly stream: false;
-  /** The request. Replace it by passing a changed copy on: `next({ ...call, message })`. */
+  /**
+   * The request. Replace it by passing a changed copy on: `next({ ...call, message })`. Inside of the copy itself the
+   * parts that are made on demand (metadata, signal, values, the time left) are there again from `next` on.
+   */
   readonly message: Message;
 }
 
@@ -82,7 +86,7 @@ export type Interceptor = (next: CallNext) => CallNext;
  */
 export function composeInterceptors(interceptors: readonly Interceptor[], innermost: CallNext): CallNext {
   return interceptors.reduceRight((next, interceptor, index) => {
-    const composed = typeof interceptor === "function" ? interceptor(next) : undefined;
+    const composed = typeof interceptor === "function" ? interceptor(completing(next)) : undefined;
     if (typeof composed === "function") return composed;
     const fault = typeof interceptor === "function" ? "does not return a function" : "is not a function";
     throw new RpcError(

@@ -1,15 +1,10 @@
 // Which handler serves which method. Exact names only; knows no wire, no connection and no message encoding.
 import type { DescMessage, DescMethod, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
+import { streamView, unaryView } from "./call-view.js";
 import { Code } from "./code.js";
 import { codecFor } from "./codec/codec.js";
 import type { HandlerContext } from "./handler-context.js";
-import {
-  type CallInfo,
-  checkedReply,
-  composeInterceptors,
-  type InterceptedCall,
-  type Interceptor,
-} from "./interceptor.js";
+import { checkedReply, composeInterceptors, type Interceptor } from "./interceptor.js";
 import { clientStreams, type HandlerMethod, type MessageStream, methodPath, methodsOf } from "./method.js";
 import { RpcError } from "./rpc-error.js";
 import { deferred, isStream, leave, mapped, only, onlyMessage } from "./streams.js";
@@ -149,41 +144,19 @@ function createRoute(
   return {
     ...base,
     single: async (request, context) => {
-      const call: InterceptedCall = base.clientStreams
-        ? Object.assign(infoOf(path, context), { stream: true as const, messages: request as AsyncIterable<Message> })
-        : Object.assign(infoOf(path, context), { stream: false as const, message: request as Message });
+      const call = base.clientStreams
+        ? streamView(method, path, context, context, request as AsyncIterable<Message>)
+        : unaryView(method, path, context, context, request as Message);
       const reply = checkedReply(await composed(call), path);
       return reply.stream ? onlyMessage(reply.messages, `the answer of ${path}`) : reply.message;
     },
     many: (request, context) =>
       deferred(async () => {
         const messages = base.clientStreams ? (request as AsyncIterable<Message>) : only(request as Message);
-        const reply = checkedReply(
-          await composed(Object.assign(infoOf(path, context), { stream: true as const, messages })),
-          path,
-        );
+        const reply = checkedReply(await composed(streamView(method, path, context, context, messages)), path);
         if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} without a stream`);
         return reply.messages;
       }),
-  };
-}
-
-function infoOf(path: string, context: HandlerContext): CallInfo {
-  return {
-    method: context.method,
-    path,
-    // All of these are made when they are asked for, as not every interceptor does.
-    get metadata() {
-      return context.metadata;
-    },
-    get signal() {
-      return context.signal;
-    },
-    timeRemainingMs: () => context.timeRemainingMs(),
-    get values() {
-      return context.values;
-    },
-    context,
   };
 }
 

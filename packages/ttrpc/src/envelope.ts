@@ -35,11 +35,12 @@ export function writeRequestEnd(sink: Sink, timeoutMs: number, metadata: Metadat
     writeVarint64(sink, Math.min(Math.max(1, Math.ceil(timeoutMs * nanosPerMs)), 2 ** 62));
   }
   if (metadata === undefined) return;
-  for (const [key, value] of metadata) {
+  const { flat } = metadata;
+  for (let i = 0; i < flat.length; i += 2) {
     sink.uint32(0x2a);
     const mark = sink.open();
-    writeText(sink, 0x0a, key);
-    if (value !== "") writeText(sink, 0x12, value);
+    writeText(sink, 0x0a, flat[i] as string);
+    writeText(sink, 0x12, flat[i + 1] as string);
     sink.close(mark, sink.attached);
   }
 }
@@ -106,7 +107,10 @@ export class RequestEnvelope {
       else if (tag === 0x12) this.method = this.#name(bytes, cursor, end, limits);
       else skipField(bytes, cursor, end, tag);
     }
-    if (this.service.length + this.method.length > limits.nameBytes) throw tooLong(limits);
+    // In bytes; names that were known already are within the limit.
+    if (this.namesRead > 0 && Buffer.byteLength(this.service) + Buffer.byteLength(this.method) > limits.nameBytes) {
+      throw tooLong(limits);
+    }
   }
 
   #name(bytes: Buffer, cursor: { at: number }, end: number, limits: Limits): string {
@@ -199,7 +203,6 @@ function partEnd(bytes: Buffer, cursor: { at: number }, end: number): number {
 
 /** Looks at a pair without making strings of it: sizes, and that its texts are UTF-8, as Go refuses others. */
 function checkPair(bytes: Buffer, start: number, end: number, limits: Limits): void {
-  if (end - start > limits.metadataValueBytes + 512) throw valueTooLong(limits);
   const cursor = { at: start };
   while (cursor.at < end) {
     const tag = readTag(bytes, cursor, end);
@@ -228,8 +231,10 @@ function tooLong(limits: Limits): EnvelopeLimitError {
 }
 
 function writeText(sink: Sink, tag: number, text: string): void {
-  sink.uint32(tag);
   const length = text.length;
+  // proto3 leaves empty text out.
+  if (length === 0) return;
+  sink.uint32(tag);
   // Short ASCII is faster by hand than through the native call (60 ns).
   if (length < 24) {
     sink.ensure(length + 1);
