@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { genFolder, importOptions, packages, protoFiles, sharedPackage } from "./packages.mjs";
+import { genFolder, importOptions, ownProtos, packages, protoFiles, sharedPackage } from "./packages.mjs";
 import { buf, Failure } from "./run.mjs";
 
 /** Generates everything anew; files that no proto stands for any more go away. Leaves equal files untouched. */
@@ -43,6 +43,7 @@ function inFreshCopy(root, use) {
     generateTogether(root, [sharedPackage], [], files, fresh);
     const others = Object.keys(packages).filter((name) => name !== sharedPackage);
     generateTogether(root, others, importOptions(root, others, files), files, fresh);
+    for (const name of Object.keys(ownProtos)) generateOwn(root, name, fresh);
     return use(fresh);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
@@ -63,6 +64,15 @@ function generateTogether(root, names, options, files, fresh) {
   }
 }
 
+/** Generates a package whose protos are its own. */
+function generateOwn(root, name, fresh) {
+  const own = join(root, ownProtos[name]);
+  const out = join(fresh, "own");
+  buf(["generate", own, "--template", template(root, []), "-o", out]);
+  mkdirSync(dirname(join(fresh, genFolder(name))), { recursive: true });
+  renameSync(join(out, "src", "gen"), join(fresh, genFolder(name)));
+}
+
 /** buf.gen.yaml with these options in the places that are marked for them. */
 function template(root, options) {
   const text = readFileSync(join(root, "buf.gen.yaml"), "utf8");
@@ -74,7 +84,7 @@ function template(root, options) {
 
 function compare(root, fresh) {
   const result = { stale: [], missing: [], extra: [], count: 0 };
-  for (const name of Object.keys(packages)) {
+  for (const name of [...Object.keys(packages), ...Object.keys(ownProtos)]) {
     const folder = genFolder(name);
     const wanted = filesIn(fresh, folder);
     const present = filesIn(root, folder);

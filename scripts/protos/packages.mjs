@@ -30,6 +30,9 @@ export const packages = {
   joblet: ["joblet"],
 };
 
+/** Packages with protos of their own, which are no part of the schema that is released: package folder → proto folder. */
+export const ownProtos = { testkit: "packages/testkit/proto" };
+
 /** The package whose messages the others import instead of generating them again. */
 export const sharedPackage = "types";
 

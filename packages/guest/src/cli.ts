@@ -33,6 +33,8 @@ async function runGuest(listen: readonly string[], options: Parameters<typeof cr
   const addresses = listen.length > 0 ? listen : [defaultAddress()];
   await using guest = await createGuest(options);
   guest.register(server);
+  // Nobody has to read what is printed.
+  process.stdout.on("error", () => {});
   // Whoever signals twice has no patience left for a grace.
   let signals = 0;
   const stop = (): void => void guest.close(signals++ === 0 ? {} : { graceMs: 0 });

@@ -25,7 +25,7 @@ export interface SchemaCopy {
 
 export function copySchema(): SchemaCopy {
   const folder = mkdtempSync(join(tmpdir(), "guestwire-schema-"));
-  for (const name of ["proto", "schema", "buf.yaml", "buf.gen.yaml"]) {
+  for (const name of ["proto", "packages/testkit/proto", "schema", "buf.yaml", "buf.gen.yaml"]) {
     cpSync(join(repository, name), join(folder, name), { recursive: true });
   }
   for (const name of readdirSync(join(repository, "packages"))) {

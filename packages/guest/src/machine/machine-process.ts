@@ -32,7 +32,7 @@ export class MachineProcess {
     this.#folder = folder;
     this.#channel = connect(child.stdio[3] as Duplex);
     this.agent = createClient(AgentService, this.#channel, { timeoutMs: machineAnswerMs });
-    this.ended = once(child, "exit").then(async () => {
+    this.ended = new Promise((resolve) => child.once("exit", resolve)).then(async () => {
       this.#exited = true;
       await killScope(scope);
       await Promise.all([this.#channel.close(), folder.close()]);

@@ -27,11 +27,17 @@ export function programProblem(name: string, cwd: string, path: string = default
 }
 
 function check(path: string): ProgramProblem | undefined {
+  let isFile: boolean;
   try {
-    if (!statSync(path).isFile()) return "not executable";
-    accessSync(path, constants.X_OK);
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EACCES" ? "not executable" : "not found";
+    isFile = statSync(path).isFile();
+  } catch {
+    // As in a shell, a folder of PATH that may not be looked into does not count.
+    return "not found";
   }
+  try {
+    accessSync(path, constants.X_OK);
+  } catch {
+    return "not executable";
+  }
+  return isFile ? undefined : "not executable";
 }
