@@ -85,7 +85,7 @@ function parseTcp(text: string, rest: string): Address {
   const bare = /^\[(.+)\]$/.exec(host)?.[1] ?? host;
   if (bare === "") throw bad(text, "the host is empty");
   if (bare === host && host.includes(":")) throw bad(text, `the IPv6 address ${host} must stand in brackets`);
-  if (/[/?#@\s]/.test(bare)) throw bad(text, `"${bare}" is no host`);
+  if (/[/?#@\s[\]]/.test(bare)) throw bad(text, `"${bare}" is no host`);
   return { kind: "tcp", host: bare, port: wholeNumber(text, "port", port, 0, 65_535) };
 }
 

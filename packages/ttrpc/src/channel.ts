@@ -18,7 +18,7 @@ import {
   withDefaults,
 } from "@guestwire/rpc/transport";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
-import { ClientSession } from "./client-session.js";
+import { ClientSession, type ClientSessionHandler } from "./client-session.js";
 import { StreamClientCall } from "./client-stream-call.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
@@ -60,9 +60,13 @@ export function connect(target: ConnectTarget, options: ConnectOptions = {}): Ch
   return openChannel(dialerFor(target), options, systemClock);
 }
 
-/** As {@link connect}, with every part of the outside world given. For tests and for servers in the same process. */
-export function openChannel(dialer: Dialer, options: ConnectOptions, clock: Clock): Channel {
-  return withDefaults(new TtrpcChannel(dialer, options, clock), options);
+/**
+ * As {@link connect}, with every part of the outside world given. For tests and for servers in the same process.
+ *
+ * @param firstId The stream id that each connection begins with, so that a test need not make 2^31 calls.
+ */
+export function openChannel(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId = 1): Channel {
+  return withDefaults(new TtrpcChannel(dialer, options, clock, firstId), options);
 }
 
 class TtrpcChannel implements Channel, CallHome {
@@ -73,6 +77,7 @@ class TtrpcChannel implements Channel, CallHome {
   readonly #wheel: DeadlineWheel;
   readonly #connectTimeoutMs: number;
   readonly #waitForReady: boolean;
+  readonly #firstId: number;
   readonly #initialMs: number;
   readonly #maxMs: number;
   // Calls that are not sent yet, in order. A call leaves by being sent or by ending.
@@ -86,10 +91,11 @@ class TtrpcChannel implements Channel, CallHome {
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(dialer: Dialer, options: ConnectOptions, clock: Clock) {
+  constructor(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId: number) {
     this.target = dialer.target;
     this.#dialer = dialer;
     this.#clock = clock;
+    this.#firstId = firstId;
     this.#limits = resolveLimits(options.limits);
     this.#wheel = new DeadlineWheel(clock);
     this.#connectTimeoutMs = positive("connectTimeoutMs", options.connectTimeoutMs ?? 5000);
@@ -179,7 +185,10 @@ class TtrpcChannel implements Channel, CallHome {
   #retire(session: ClientSession): void {
     this.#session = undefined;
     this.#retired.add(session);
-    void session.gone.then(() => this.#retired.delete(session));
+    void session.gone.then(() => {
+      this.#retired.delete(session);
+      this.#checkIdle();
+    });
     session.drain();
   }
 
@@ -207,16 +216,25 @@ class TtrpcChannel implements Channel, CallHome {
     const timer = this.#clock.after(limit, () => attempt.abort(new Error(`no connection within ${limit} ms`)));
     try {
       const link = await untilAborted(this.#dialer.dial(attempt.signal), attempt.signal, (late) => late.destroy());
-      this.#failures = 0;
-      const session: ClientSession = new ClientSession(link, this.#clock, this.#wheel, this.#limits, {
+      let lost: Error | undefined;
+      let started = false;
+      const handler: ClientSessionHandler = {
         ready: () => this.#advance(),
-        closed: () => {
+        closed: (error) => {
+          lost = error;
+          // A server that accepts and closes is as good as none; one that has sent something was there.
+          if (session.heard) this.#failures = 0;
+          else if (error !== undefined && started) this.#backOff();
           if (this.#session === session) this.#session = undefined;
           this.#advance();
         },
-      });
+      };
+      const session = new ClientSession(link, this.#clock, this.#wheel, this.#limits, handler, this.#firstId);
       this.#session = session;
       session.start();
+      // A stream that was over when it was given: without a pause before the next one the loop would never rest.
+      if (lost !== undefined) throw lost;
+      started = true;
     } catch (error) {
       if (!control.signal.aborted) this.#failed(error);
     } finally {
@@ -225,9 +243,14 @@ class TtrpcChannel implements Channel, CallHome {
     }
   }
 
-  #failed(error: unknown): void {
+  /** Makes the next attempt wait. */
+  #backOff(): void {
     const pause = Math.min(this.#initialMs * 2 ** this.#failures++, this.#maxMs);
     this.#dialAt = this.#clock.now() + pause * (1 - Math.random() / 5);
+  }
+
+  #failed(error: unknown): void {
+    this.#backOff();
     if (this.#waitForReady && !(error instanceof RpcError)) return;
     const text = error instanceof RpcError ? error.rawMessage : String((error as Error)?.message ?? error);
     const code = error instanceof RpcError ? error.code : Code.Unavailable;

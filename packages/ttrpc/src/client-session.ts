@@ -32,6 +32,8 @@ const lastId = 0xffff_ffff;
 export class ClientSession implements LinkHandler, FrameHandler, CallHome, StreamSender {
   /** Frames for calls that had ended; they are expected after a cancellation and ignored. */
   lateFrames = 0;
+  /** Whether the server has ever sent anything: a ttrpc server does not before it is asked. */
+  heard = false;
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #limits: Limits;
@@ -61,8 +63,8 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     this.#handler = handler;
     this.#nextId = firstId;
     this.#reader = new FrameReader(link, clock, wheel, limits, this);
-    this.#output = new Output(link, clock);
-    this.#budget = new ReceiveBudget(link, clock, wheel, limits, () => this.#calls.size);
+    this.#output = new Output(link, clock, () => handler.ready());
+    this.#budget = new ReceiveBudget(this.#reader, clock, wheel, limits, () => this.#calls.size);
   }
 
   /** Begins to receive. */
@@ -185,6 +187,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
   }
 
   received(chunk: Buffer): void {
+    this.heard = true;
     this.#reader.received(chunk);
   }
 

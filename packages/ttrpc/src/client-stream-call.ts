@@ -1,5 +1,6 @@
 // A client's call in which at least one side streams: sends requests as the connection takes them, queues responses.
 import { Code, type MessageStream, RpcError } from "@guestwire/rpc";
+import { abandon } from "@guestwire/rpc/transport";
 import { ClientCall } from "./client-call.js";
 import { MessageQueue } from "./message-queue.js";
 import type { PreparedMethod } from "./prepared-method.js";
@@ -89,5 +90,7 @@ export class StreamClientCall extends ClientCall {
     this.#account?.close();
     // A generator that waits for something would otherwise hold on to it for ever.
     if (this.#requests !== undefined) leave(this.#requests);
+    // Never sent, so never begun: who pushes into them would otherwise wait for ever.
+    else if (this.method.clientStreams) abandon(this.request);
   }
 }

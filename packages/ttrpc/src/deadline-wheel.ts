@@ -99,7 +99,10 @@ export class DeadlineWheel {
       this.remove(entry);
       entry.deadlinePassed();
     }
-    if (this.#size > 0 && this.#timer === undefined) this.#arm(this.#nextTick());
+    if (this.#size === 0) return;
+    // One of them may have added an entry further out than the next one, and armed the timer for it.
+    const next = this.#nextTick();
+    if (this.#timer === undefined || next < this.#wakeTick) this.#arm(next);
   }
 
   #nextTick(): number {

@@ -26,6 +26,7 @@ export class FrameReader implements Deadlined {
   readonly #handler: FrameHandler;
   readonly #decoder: FrameDecoder;
   #yielding = false;
+  #paused = false;
   #closed = false;
 
   constructor(link: Link, clock: Clock, wheel: DeadlineWheel, limits: Limits, handler: FrameHandler) {
@@ -42,6 +43,22 @@ export class FrameReader implements Deadlined {
     if (this.#closed) return;
     this.#decoder.push(chunk);
     if (!this.#yielding) this.#read();
+  }
+
+  /** Stops reading the link; what has come already is still handled. */
+  pause(): void {
+    this.#paused = true;
+    this.#link.pause();
+    // A frame whose rest is not read is not late.
+    this.#wheel.remove(this);
+  }
+
+  /** Reads the link again. */
+  resume(): void {
+    this.#paused = false;
+    if (this.#closed || this.#yielding) return;
+    this.#link.resume();
+    this.#watch(true);
   }
 
   /** Reads nothing more. */
@@ -65,17 +82,19 @@ export class FrameReader implements Deadlined {
     } catch (error) {
       return this.#handler.unreadable((error as Error).message);
     }
-    if (!this.#closed) this.#watch(frames > 0);
+    if (!this.#closed && !this.#paused) this.#watch(frames > 0);
   }
 
   /** Lets other work have its turn; what arrives meanwhile waits in the decoder or, past a chunk, in the socket. */
   #yield(): void {
     this.#yielding = true;
     this.#link.pause();
+    // The frame that was watched has ended.
+    this.#wheel.remove(this);
     this.#clock.later(() => {
       this.#yielding = false;
       if (this.#closed) return;
-      this.#link.resume();
+      if (!this.#paused) this.#link.resume();
       this.#read();
     });
   }

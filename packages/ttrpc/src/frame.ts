@@ -65,7 +65,7 @@ export class FrameDecoder {
   type = 0;
   /** The current frame's flag byte. */
   flags = 0;
-  /** Holds the current frame's data. */
+  /** Holds the current frame's data; empty once `next` has said `false`. */
   buffer: Buffer = empty;
   /** Where the current frame's data begins. */
   start = 0;
@@ -98,7 +98,8 @@ export class FrameDecoder {
 
   /** Adds received bytes. */
   push(chunk: Buffer): void {
-    if (this.#at < this.#chunk.length) this.#waiting.push(chunk);
+    // Behind what waits already, also where the current chunk has just been used up.
+    if (this.#at < this.#chunk.length || this.#waiting.length > 0) this.#waiting.push(chunk);
     else {
       this.#chunk = chunk;
       this.#at = 0;
@@ -120,6 +121,7 @@ export class FrameDecoder {
         // Lets go of the chunk, which a connection at rest would otherwise keep.
         this.#chunk = empty;
         this.#at = 0;
+        this.buffer = empty;
         return false;
       }
       this.#chunk = chunk;

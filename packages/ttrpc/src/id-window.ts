@@ -19,7 +19,7 @@ export class IdWindow {
 
   /** Whether a request with this odd id is to be served; the id is then used up. */
   accept(id: number): boolean {
-    if (id <= this.#highest) return this.#skipped.delete(id);
+    if (id <= this.#highest) return this.#skipped.delete(id) && id >= this.#highest - 2 * windowIds;
     if (id !== this.#highest + 2) this.#skip(id);
     this.#highest = id;
     return true;

@@ -80,7 +80,8 @@ export const defaultLimits: Limits = Object.freeze({
  */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(given)) {
-    if (!(name in defaultLimits)) throw new RpcError(Code.InvalidArgument, `there is no limit called "${name}"`);
+    if (!Object.hasOwn(defaultLimits, name))
+      throw new RpcError(Code.InvalidArgument, `there is no limit called "${name}"`);
     if (!Number.isInteger(value) || value < 1) {
       throw new RpcError(Code.InvalidArgument, `the limit ${name} must be a whole number from 1 on, not ${value}`);
     }

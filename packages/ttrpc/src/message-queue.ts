@@ -149,10 +149,12 @@ export class MessageQueue<T> implements ResponseStream<T> {
 
   #clear(): void {
     const bytes = this.#bytes;
+    // Messages without bytes count as well.
+    const waiting = this.size > 0;
     this.#values = [];
     this.#sizes = [];
     this.#head = 0;
     this.#bytes = 0;
-    if (bytes > 0) this.#owner.consumed(bytes);
+    if (waiting) this.#owner.consumed(bytes);
   }
 }

@@ -2,15 +2,21 @@
 // reading the socket, which stops every call of the connection, or to keep reading. The rules are in docs/wire.md.
 import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
 import type { Limits } from "./limits.js";
-import type { Clock, Link } from "./link.js";
+import type { Clock } from "./link.js";
 import type { MessageQueue } from "./message-queue.js";
 
 // What a waiting message costs beside its bytes, so that a flood of empty ones counts as well.
 const messageOverhead = 128;
 
+/** What can be stopped: the reading of a connection. */
+export interface Pausable {
+  pause(): void;
+  resume(): void;
+}
+
 /** Adds up what waits on one connection and decides what happens when it is too much. */
 export class ReceiveBudget {
-  readonly #link: Link;
+  readonly #input: Pausable;
   readonly #clock: Clock;
   readonly #wheel: DeadlineWheel;
   readonly #limits: Limits;
@@ -21,8 +27,8 @@ export class ReceiveBudget {
   #paused = false;
 
   /** @param calls How many calls share the connection at the moment. */
-  constructor(link: Link, clock: Clock, wheel: DeadlineWheel, limits: Limits, calls: () => number) {
-    this.#link = link;
+  constructor(input: Pausable, clock: Clock, wheel: DeadlineWheel, limits: Limits, calls: () => number) {
+    this.#input = input;
     this.#clock = clock;
     this.#wheel = wheel;
     this.#limits = limits;
@@ -78,8 +84,9 @@ export class ReceiveBudget {
   /** @internal The stream was full for a while. */
   stalled(account: StreamAccount): void {
     if (account.queue.reads === account.readsSeen && this.#calls() > 1) return account.fail();
-    // Alone on the connection it may take its time. The socket is read a little, to see whether another call came.
-    if (this.#paused) this.#resume();
+    // Alone on the connection it may take its time. The socket is read a little, to see whether another call came; but
+    // not for ever, as each look brings more of the stream.
+    if (this.#paused && this.#bytes < this.#limits.receiveBytes) this.#resume();
     this.#watch(account);
   }
 
@@ -99,12 +106,12 @@ export class ReceiveBudget {
   #pause(): void {
     if (this.#paused) return;
     this.#paused = true;
-    this.#link.pause();
+    this.#input.pause();
   }
 
   #resume(): void {
     this.#paused = false;
-    this.#link.resume();
+    this.#input.resume();
   }
 
   #fullest(): StreamAccount | undefined {

@@ -6,6 +6,7 @@ import { readMetadata } from "./envelope.js";
 import type { Clock } from "./link.js";
 import { MessageQueue } from "./message-queue.js";
 import type { ReceiveBudget, StreamAccount } from "./receive-budget.js";
+import { leave, type MessageIterator } from "./send-messages.js";
 import type { ServerMethod } from "./server-methods.js";
 
 /** What a call asks of its session. */
@@ -26,6 +27,8 @@ export class TtrpcServerCall extends ServerCall implements Deadlined {
   answered = false;
   /** Whether the client has said that no more requests come. */
   requestsEnded = true;
+  /** What a handler with a stream of responses gave; `undefined` for other handlers. */
+  responses: MessageIterator | undefined = undefined;
   wheelNext: Deadlined | undefined = undefined;
   wheelPrevious: Deadlined | undefined = undefined;
   wheelSlot = -1;
@@ -83,12 +86,21 @@ export class TtrpcServerCall extends ServerCall implements Deadlined {
     this.#queue?.end();
   }
 
+  /** The handler has returned: what it has not read is dropped, so that it counts no more. */
+  dropRequests(): void {
+    this.requestsEnded = true;
+    this.#account?.close();
+    void this.#queue?.return();
+  }
+
   /** Nobody waits for the result: fires the signal and makes the handler's reading fail. */
   giveUp(reason: RpcError): void {
     this.requestsEnded = true;
     this.#account?.close();
     this.#queue?.fail(reason, true);
     this.abort(reason);
+    // Now, as the next response, with which sending would notice, may never come.
+    if (this.responses !== undefined) leave(this.responses);
   }
 
   deadlinePassed(): void {

@@ -31,6 +31,9 @@ export interface ServerShared {
   gone(session: ServerSession): void;
 }
 
+// What an error may take whatever the limit is, as a short one must always get through.
+const leastErrorBytes = 256;
+
 /** One connection of a server. */
 export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome {
   readonly clock: Clock;
@@ -60,7 +63,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.clock = shared.clock;
     this.#output = new Output(link, shared.clock);
     this.#reader = new FrameReader(link, shared.clock, shared.wheel, shared.limits, this);
-    this.#budget = new ReceiveBudget(link, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
+    this.#budget = new ReceiveBudget(this.#reader, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
     this.#methods = new ServerMethods(shared.router, shared.known);
   }
 
@@ -136,6 +139,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
 
   expired(call: TtrpcServerCall): void {
     this.#answerError(call, this.makeError(Code.DeadlineExceeded, "the deadline passed"));
+    this.#closeIfIdle();
   }
 
   #request(decoder: FrameDecoder): void {
@@ -230,7 +234,9 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     call.detachMetadata();
     try {
       // The router has checked that it is an iterable.
-      await sendMessages(iterate(call.route.many(request as never, call)) as MessageIterator, {
+      const responses = iterate(call.route.many(request as never, call)) as MessageIterator;
+      call.responses = responses;
+      await sendMessages(responses, {
         over: () => call.answered,
         send: (message) => this.#sendMessage(call, message),
         writable: () => this.#writable(),
@@ -299,6 +305,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #giveUp(call: TtrpcServerCall, error: RpcError): void {
     call.giveUp(error);
     this.#answerError(call, error);
+    this.#closeIfIdle();
   }
 
   #sendMessage(call: TtrpcServerCall, message: object): void {
@@ -345,13 +352,12 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     if (call.answered) return;
     this.#settle(call);
     this.#refuseWith(call.id, error);
-    this.#checkQueue();
   }
 
   /** The handler has returned. @param error What it failed with; the client gets it if it still waits. */
   #finish(call: TtrpcServerCall, error: RpcError | undefined): void {
     if (error !== undefined) this.#answerError(call, error);
-    call.endRequests();
+    call.dropRequests();
     this.#running--;
     this.#shared.running--;
     this.#closeIfIdle();
@@ -385,11 +391,13 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     const output = this.#output;
     output.beginFrame(id, FrameType.Response, 0);
     writeErrorResponse(output, error);
-    if (output.frameBytes > this.#limits.messageBytes) {
+    if (output.frameBytes > Math.max(this.#limits.messageBytes, leastErrorBytes)) {
       output.dropFrame();
       return this.#refuse(id, error.code, "the error's message and details are too large to be sent");
     }
     output.endFrame();
+    // Whoever only provokes refusals and reads none must not fill the memory with them.
+    this.#checkQueue();
   }
 
   #badResponse(call: TtrpcServerCall, error: unknown): RpcError {

@@ -12,7 +12,7 @@ import {
   type ServiceOptions,
   type ServiceRegistry,
 } from "@guestwire/rpc";
-import { parseAddress } from "./address.js";
+import { formatAddress, parseAddress } from "./address.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Link } from "./link.js";
@@ -121,9 +121,10 @@ export class TtrpcServer implements Server {
   async listen(address: string): Promise<string> {
     this.#refuseWhenClosed();
     const parsed = parseAddress(address);
+    const own = formatAddress(parsed);
+    // A connection may come before `listener` is there.
     const listener = await openListener(parsed, (socket) => {
-      const remote = parsed.kind === "tcp" ? `tcp://${socket.remoteAddress}:${socket.remotePort}` : listener.address;
-      this.attach(socket, { kind: parsed.kind, address: remote });
+      this.attach(socket, { kind: parsed.kind, address: parsed.kind === "tcp" ? remoteAddress(socket) : own });
     });
     if (this.#closing !== undefined) {
       listener.server.close();
@@ -182,4 +183,9 @@ export class TtrpcServer implements Server {
   #refuseWhenClosed(): void {
     if (this.#closing !== undefined) throw new RpcError(Code.Unavailable, "the server is closed");
   }
+}
+
+/** Where a tcp connection came from; without a host where it has ended already. */
+function remoteAddress({ remoteAddress: host = "", remotePort: port = 0 }: Socket): string {
+  return formatAddress({ kind: "tcp", host, port });
 }
