@@ -175,14 +175,13 @@ test("the packages' README snippets compile", async () => {
   const files: string[] = [];
   for (const { folder } of packages) {
     const readme = await readFile(join(root, "packages", folder, "README.md"), "utf8");
-    const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code as string);
-    for (const [index, code] of blocks.entries()) {
-      const file = `readme-${folder}-${index}.ts`;
-      // What a snippet leaves to the reader's imagination.
-      const given = `declare const ociConfig: object;\ndeclare const signal: AbortSignal;\n`;
-      await writeFile(join(project, file), `${given}${code}\nexport {};\n`);
-      files.push(file);
-    }
+    // The snippets of one README follow each other: together they are one module.
+    const code = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, snippet]) => snippet).join("\n");
+    if (code === "") continue;
+    const file = `readme-${folder}.ts`;
+    // What a snippet leaves to the reader's imagination.
+    await writeFile(join(project, file), `declare const ociConfig: object;\n${code}\nexport {};\n`);
+    files.push(file);
   }
   expect(files.length).toBeGreaterThan(6);
   const { compilerOptions } = JSON.parse(await readFile(join(project, "tsconfig.json"), "utf8"));

@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
+// `await using` is read by Node from 24 on; for 22 a compiler rewrites it. So the program runs on the Node of the repository.
+const node = new URL("../../../node_modules/node/bin/node", import.meta.url).pathname;
+
 const printed = [
   "running",
   "a",
@@ -29,7 +32,7 @@ test("the README's program runs", async () => {
   try {
     const file = join(folder, "readme.mts");
     await writeFile(file, program);
-    const { stdout } = await promisify(execFile)(process.execPath, ["--disable-warning=ExperimentalWarning", file]);
+    const { stdout } = await promisify(execFile)(node, [file]);
     expect(stdout.trim().split("\n")).toEqual(printed);
   } finally {
     await rm(folder, { recursive: true });
