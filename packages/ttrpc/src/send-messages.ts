@@ -44,9 +44,12 @@ export async function sendMessages(source: MessageIterator, sink: MessageSink): 
         finished = true;
         return;
       }
+      // Asked anew after each wait: of many who waited for room, the first one may have taken it.
+      for (let wait = sink.writable(); wait !== undefined && !sink.over(); wait = sink.writable()) await wait;
       if (sink.over()) return;
       sink.send(result.value);
       if (++sent % messagesPerTurn === 0) await sink.turn();
+      // Before the source makes the next message, as a slow reader shall slow it down.
       const wait = sink.writable();
       if (wait !== undefined) await wait;
     }

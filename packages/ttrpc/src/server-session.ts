@@ -1,11 +1,11 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
 import { Code, type Router, RpcError } from "@guestwire/rpc";
-import { type MethodRoute, withoutStack } from "@guestwire/rpc/transport";
+import type { MethodRoute } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
 import type { DeadlineWheel } from "./deadline-wheel.js";
-import { EnvelopeLimitError, RequestEnvelope, writeErrorResponse } from "./envelope.js";
+import { EnvelopeLimitError, RequestEnvelope } from "./envelope.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
@@ -13,6 +13,7 @@ import type { Limits } from "./limits.js";
 import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
 import { ReceiveBudget } from "./receive-budget.js";
+import { ReplyWriter } from "./reply-writer.js";
 import { iterate, type MessageIterator, sendMessages } from "./send-messages.js";
 import { type ServerCallHome, TtrpcServerCall } from "./server-call.js";
 import { type ServerMethod, ServerMethods } from "./server-methods.js";
@@ -31,9 +32,6 @@ export interface ServerShared {
   gone(session: ServerSession): void;
 }
 
-// What an error may take whatever the limit is, as a short one must always get through.
-const leastErrorBytes = 256;
-
 /** One connection of a server. */
 export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome {
   readonly clock: Clock;
@@ -42,6 +40,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   readonly #limits: Limits;
   readonly #reader: FrameReader;
   readonly #output: Output;
+  readonly #replies: ReplyWriter;
   readonly #budget: ReceiveBudget;
   readonly #methods: ServerMethods;
   readonly #ids = new IdWindow();
@@ -62,6 +61,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#limits = shared.limits;
     this.clock = shared.clock;
     this.#output = new Output(link, shared.clock);
+    this.#replies = new ReplyWriter(this.#output, shared.limits, link.peer);
     this.#reader = new FrameReader(link, shared.clock, shared.wheel, shared.limits, this);
     this.#budget = new ReceiveBudget(this.#reader, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
     this.#methods = new ServerMethods(shared.router, shared.known);
@@ -123,7 +123,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   }
 
   makeError(code: Code, message: string): RpcError {
-    return withoutStack(() => new RpcError(code, message, { peer: this.#link.peer.address }));
+    return this.#replies.makeError(code, message);
   }
 
   frame(decoder: FrameDecoder): void {
@@ -216,18 +216,26 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     } catch (error) {
       return this.#finish(call, RpcError.from(error));
     }
-    if (!isPromise(result)) {
-      this.#answerMessage(call, result as object);
-      return this.#finish(call, undefined);
-    }
+    if (!isPromise(result)) return this.#respond(call, result);
     call.detachMetadata();
     result.then(
-      (message) => {
-        this.#answerMessage(call, message as object);
-        this.#finish(call, undefined);
-      },
+      (message) => this.#respond(call, message),
       (error: unknown) => this.#finish(call, RpcError.from(error)),
     );
+  }
+
+  /** Sends the one response of a call, once the connection can take it. Until then the call counts as running. */
+  #respond(call: TtrpcServerCall, message: unknown): void {
+    if (this.#output.queuedBytes > this.#limits.sendBytes && !call.answered) {
+      return this.#output.whenBelow(this.#limits.sendBytes, () => this.#respond(call, message));
+    }
+    const error = call.answered ? undefined : this.#replies.response(call.id, call.route, message);
+    if (error === undefined && !call.answered) {
+      this.#settle(call);
+      this.#output.endFrame();
+      this.#checkQueue();
+    }
+    this.#finish(call, error);
   }
 
   async #runMany(call: TtrpcServerCall, request: object): Promise<void> {
@@ -244,7 +252,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
       });
       if (!call.answered) {
         this.#settle(call);
-        this.#output.emptyFrame(call.id, FrameType.Data, Flag.RemoteClosed | Flag.NoData);
+        this.#replies.end(call.id);
       }
       this.#finish(call, undefined);
     } catch (error) {
@@ -310,41 +318,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
 
   #sendMessage(call: TtrpcServerCall, message: object): void {
     if (call.answered) return;
-    const output = this.#output;
-    output.beginFrame(call.id, FrameType.Data, 0);
-    try {
-      call.route.output.encode(message as never, output);
-    } catch (error) {
-      output.dropFrame();
-      throw this.#badResponse(call, error);
-    }
-    if (output.frameBytes > this.#limits.messageBytes) throw this.#tooLarge();
-    output.endFrame();
-    this.#checkQueue();
-  }
-
-  #answerMessage(call: TtrpcServerCall, message: object): void {
-    if (call.answered) return;
-    const output = this.#output;
-    output.beginFrame(call.id, FrameType.Response, 0);
-    const { at, attached } = output;
-    try {
-      if (typeof message !== "object" || message === null) {
-        throw new Error(`the handler returned ${message === null ? "null" : typeof message} where a message is due`);
-      }
-      output.uint32(0x12);
-      const mark = output.open();
-      call.route.output.encode(message as never, output);
-      // An empty message is an absent field, and so an empty frame.
-      if (output.at === mark + 1 && output.attached === attached) output.at = at;
-      else output.close(mark, attached);
-    } catch (error) {
-      output.dropFrame();
-      return this.#answerError(call, this.#badResponse(call, error));
-    }
-    if (output.frameBytes > this.#limits.messageBytes) return this.#answerError(call, this.#tooLarge());
-    this.#settle(call);
-    output.endFrame();
+    this.#replies.data(call.id, call.route, message);
     this.#checkQueue();
   }
 
@@ -388,31 +362,9 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
 
   #refuseWith(id: number, error: RpcError): void {
     if (this.#closed) return;
-    const output = this.#output;
-    output.beginFrame(id, FrameType.Response, 0);
-    writeErrorResponse(output, error);
-    if (output.frameBytes > Math.max(this.#limits.messageBytes, leastErrorBytes)) {
-      output.dropFrame();
-      return this.#refuse(id, error.code, "the error's message and details are too large to be sent");
-    }
-    output.endFrame();
+    this.#replies.error(id, error);
     // Whoever only provokes refusals and reads none must not fill the memory with them.
     this.#checkQueue();
-  }
-
-  #badResponse(call: TtrpcServerCall, error: unknown): RpcError {
-    return new RpcError(Code.Internal, `the response of ${call.path} cannot be sent: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-
-  #tooLarge(): RpcError {
-    const size = this.#output.frameBytes;
-    this.#output.dropFrame();
-    return this.makeError(
-      Code.ResourceExhausted,
-      `the response takes ${size} bytes; the limit is ${this.#limits.messageBytes}`,
-    );
   }
 
   #writable(): Promise<void> | undefined {
