@@ -148,8 +148,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
   }
 
   writable(): Promise<void> | undefined {
-    if (this.#output.queuedBytes <= this.#limits.streamSendBytes) return undefined;
-    return new Promise((resolve) => this.#output.whenBelow(this.#limits.streamSendBytes, resolve));
+    return this.#output.room(this.#limits.streamSendBytes);
   }
 
   turn(): Promise<void> {

@@ -108,6 +108,12 @@ export class Output extends Sink {
     if (this.#link.write(buffer.subarray(0, at))) this.#keep(buffer);
   }
 
+  /** Resolves once no more than `bytes` are queued, or the connection is closed; `undefined` where that is so already. */
+  room(bytes: number): Promise<void> | undefined {
+    if (this.#closed || this.queuedBytes <= bytes) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Calls `task` once no more than `bytes` are queued, or the connection is closed. */
   whenBelow(bytes: number, task: () => void): void {
     if (this.#closed || this.queuedBytes <= bytes) task();

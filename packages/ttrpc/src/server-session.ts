@@ -1,14 +1,13 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
-import { Code, type Router, RpcError } from "@guestwire/rpc";
-import type { MethodRoute } from "@guestwire/rpc/transport";
+import { Code, RpcError } from "@guestwire/rpc";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
-import type { DeadlineWheel } from "./deadline-wheel.js";
 import { EnvelopeLimitError, RequestEnvelope } from "./envelope.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
+import { isPromise } from "./is-promise.js";
 import type { Limits } from "./limits.js";
 import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
@@ -17,20 +16,7 @@ import { ReplyWriter } from "./reply-writer.js";
 import { iterate, type MessageIterator, sendMessages } from "./send-messages.js";
 import { type ServerCallHome, TtrpcServerCall } from "./server-call.js";
 import { type ServerMethod, ServerMethods } from "./server-methods.js";
-
-/** What all sessions of one server share. */
-export interface ServerShared {
-  readonly router: Router;
-  readonly limits: Limits;
-  readonly clock: Clock;
-  readonly wheel: DeadlineWheel;
-  /** Methods that were prepared. */
-  readonly known: WeakMap<MethodRoute, ServerMethod>;
-  /** How many handlers run, over all connections. */
-  running: number;
-  /** Told when a session is over and its socket closed. */
-  gone(session: ServerSession): void;
-}
+import type { ServerShared } from "./server-shared.js";
 
 /** One connection of a server. */
 export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome {
@@ -200,7 +186,9 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#shared.running++;
     if (this.#calls.size > 1) this.#budget.callBegan();
     if (method.clientStreams) {
-      request = call.openRequests(this.#budget, () => this.#overflow(call));
+      request = call.openRequests(this.#budget, () =>
+        this.#giveUp(call, this.makeError(Code.ResourceExhausted, "requests came faster than they were read")),
+      );
       if (first !== undefined) call.deliver(first, payloadEnd - payloadStart);
       if ((flags & Flag.RemoteClosed) !== 0) call.endRequests();
     } else request = first as object;
@@ -247,7 +235,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
       await sendMessages(responses, {
         over: () => call.answered,
         send: (message) => this.#sendMessage(call, message),
-        writable: () => this.#writable(),
+        writable: () => this.#output.room(this.#limits.streamSendBytes),
         turn: () => new Promise((resolve) => this.clock.later(resolve)),
       });
       if (!call.answered) {
@@ -303,10 +291,6 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#settle(call);
     call.giveUp(this.makeError(Code.Canceled, "the client canceled the call"));
     this.#closeIfIdle();
-  }
-
-  #overflow(call: TtrpcServerCall): void {
-    this.#giveUp(call, this.makeError(Code.ResourceExhausted, "requests came faster than they were read"));
   }
 
   /** Ends a call whose client still waits. */
@@ -367,20 +351,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#checkQueue();
   }
 
-  #writable(): Promise<void> | undefined {
-    if (this.#output.queuedBytes <= this.#limits.streamSendBytes) return undefined;
-    return new Promise((resolve) => this.#output.whenBelow(this.#limits.streamSendBytes, resolve));
-  }
-
   #checkQueue(): void {
     if (this.#output.queuedBytes > this.#limits.sendLimitBytes) this.unreadable("the client does not read");
   }
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return value instanceof Promise || (typeof value === "object" && value !== null && isThenable(value));
-}
-
-function isThenable(value: object): boolean {
-  return "then" in value && typeof value.then === "function" && !("$typeName" in value);
 }

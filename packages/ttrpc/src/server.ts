@@ -17,7 +17,8 @@ import { DeadlineWheel } from "./deadline-wheel.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Link } from "./link.js";
 import { type Listener, openListener } from "./listen.js";
-import { ServerSession, type ServerShared } from "./server-session.js";
+import { ServerSession } from "./server-session.js";
+import type { ServerShared } from "./server-shared.js";
 import { socketLink } from "./socket-link.js";
 import { systemClock } from "./system-clock.js";
 
