@@ -151,6 +151,10 @@ test("what is wrong is said in one line, with exit code 1", async () => {
     [["--listen", "http://x", ...state], /http:\/\/x/],
     [["--listen", `unix://${join(folder, "ok.sock")}`, "--listen", "tcp://x", ...state], /tcp:\/\/x/],
     [["--listen", `unix://${join(folder, "x.sock")}`, "--state-dir", join(folder, "s1")], /another guest/],
+    [["--listen", "tcp://x:1", "--state-dir", ""], /the path is empty/],
+    [["--listen", "tcp://x:1", "--state-dir", program], /it is not a folder/],
+    // Node's own recursive mkdir never ends there.
+    [["--listen", "tcp://x:1", "--state-dir", "/proc/none/state"], /state folder \/proc\/none\/state: ENOENT/],
     [["--nonsense"], /'--nonsense'; see --help$/],
     [["--listen"], /--listen/],
     [["now"], /'now'/],

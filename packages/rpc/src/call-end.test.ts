@@ -54,15 +54,30 @@ describe("the deadline", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test.each([-1, Number.NaN, "5", null, {}, Symbol("s")])("a timeout of %s is refused", (timeoutMs) => {
+  test.each([
+    [-1, "-1"],
+    [Number.NaN, "NaN"],
+    ["5", '"5"'],
+    [null, "null"],
+    [{}, "an object of Object"],
+    [Symbol("s"), "Symbol(s)"],
+  ])("a timeout of %s is refused", (timeoutMs, shown) => {
     expect(() => checkTimeout(timeoutMs as number)).toThrow(expect.objectContaining({ code: Code.InvalidArgument }));
     expect(() => make(timeoutMs as number)).toThrow(
-      `timeoutMs must be a number of milliseconds from 0 on, not ${String(timeoutMs)}`,
+      `timeoutMs must be a number of milliseconds from 0 on, not ${shown}`,
     );
   });
 });
 
 describe("signals", () => {
+  test.each([
+    [new AbortController(), "an object of AbortController; pass its .signal"],
+    ["stop", '"stop"'],
+    [null, "null"],
+  ])("what is none is refused: %s", (signal, shown) => {
+    expect(() => make(100, [signal as unknown as AbortSignal])).toThrow(`signal must be an AbortSignal, not ${shown}`);
+  });
+
   test.each([0, 1])("any of several ends the call (%s)", (at) => {
     const controls = [new AbortController(), new AbortController()];
     const signals = controls.map(({ signal }) => signal);

@@ -14,8 +14,20 @@ export function checkTimeout(timeoutMs: number | undefined): void {
   if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
   throw new RpcError(
     Code.InvalidArgument,
-    `timeoutMs must be a number of milliseconds from 0 on, not ${String(timeoutMs)}`,
+    `timeoutMs must be a number of milliseconds from 0 on, not ${shown(timeoutMs)}`,
   );
+}
+
+/** Refuses a signal that is none, as an AbortController in its place. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || (typeof signal === "object" && signal !== null && "aborted" in signal)) return;
+  const hint = typeof signal === "object" && signal !== null && "signal" in signal ? "; pass its .signal" : "";
+  throw new RpcError(Code.InvalidArgument, `signal must be an AbortSignal, not ${shown(signal)}${hint}`);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "object" && value !== null) return `an object of ${value.constructor?.name ?? "no class"}`;
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
 /** Watches what may end a call early. */
@@ -44,6 +56,7 @@ export class CallEnd {
    */
   constructor(path: string, target: string, timeoutMs: number | undefined, signals: readonly AbortSignal[]) {
     checkTimeout(timeoutMs);
+    for (const signal of signals) checkSignal(signal);
     this.path = path;
     this.target = target;
     this.deadlineAt = timeoutMs ? performance.now() + timeoutMs : Number.POSITIVE_INFINITY;

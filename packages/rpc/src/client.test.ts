@@ -26,6 +26,12 @@ describe("a client", () => {
     expect((await all(client.chat([{ value: "x" }]))).map(({ value }) => value)).toEqual(["X"]);
   });
 
+  test("of something that is no service, or on something that is no channel, is refused at once", () => {
+    const channel = createInProcessChannel(() => {});
+    expect(() => createClient(undefined as never, channel)).toThrow(/needs a generated service/);
+    expect(() => createClient(Words, "unix:///run/a.sock" as never)).toThrow(/needs a channel, as connect\(address\)/);
+  });
+
   test("has the service's methods and nothing else, so that awaiting it is harmless", async () => {
     await using channel = createInProcessChannel(() => {});
     const client = createClient(Words, channel);

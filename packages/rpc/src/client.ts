@@ -28,12 +28,19 @@ export type ClientOptions = CallDefaults;
  * @param service The generated service descriptor, as `MachineService`.
  * @param channel A transport's channel.
  * @param options Defaults and interceptors of this client alone; they run outside of the channel's.
+ * @throws {RpcError} Code.InvalidArgument when the service or the channel is none, or an option is wrong.
  */
 export function createClient<S extends DescService>(
   service: S,
   channel: Channel,
   options: ClientOptions = {},
 ): Client<S> {
+  if (!Array.isArray(service?.methods)) {
+    throw new RpcError(Code.InvalidArgument, "createClient() needs a generated service, as MachineService");
+  }
+  if (typeof channel?.unary !== "function") {
+    throw new RpcError(Code.InvalidArgument, "createClient() needs a channel, as connect(address) gives one");
+  }
   const over = withDefaults(channel, options);
   const client: Record<string, unknown> = Object.create(null);
   for (const [localName, method] of methodsOf(service)) client[localName] = clientMethod(method, over);

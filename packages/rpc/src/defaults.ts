@@ -1,5 +1,5 @@
 // A channel around a channel that adds call defaults and interceptors. Adds nothing to a call that needs nothing.
-import { checkTimeout } from "./call-end.js";
+import { checkSignal, checkTimeout } from "./call-end.js";
 import type { CallDefaults, CallOptions, Channel } from "./channel.js";
 import { interceptedCalls, sendCall } from "./intercepted-channel.js";
 import { type CallNext, composeInterceptors } from "./interceptor.js";
@@ -34,6 +34,7 @@ export function withDefaults(channel: Channel, defaults: CallDefaults): Channel 
     return channel;
   }
   checkTimeout(timeoutMs);
+  checkSignal(signal);
   const below = layers.get(channel);
   const base = below?.channel ?? channel;
   const run = below?.run ?? (interceptors.length === 0 ? undefined : sendCall(base));
@@ -52,6 +53,7 @@ export function withDefaults(channel: Channel, defaults: CallDefaults): Channel 
 function plainChannel(layer: Layer): Channel {
   const { channel } = layer;
   const merged = (own: CallOptions | undefined): CallOptions => {
+    checkSignal(own?.signal);
     const signal = joinSignals(layer.signal, own?.signal);
     return { ...mergeOptions(layer, own), ...(signal !== undefined && { signal }) };
   };

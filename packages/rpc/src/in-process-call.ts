@@ -142,7 +142,7 @@ export class InProcessCall extends ServerCall {
       }
     } catch (error) {
       const { code, rawMessage } = RpcError.from(error);
-      this.end.fail(code, `the stream of requests failed: ${rawMessage}`, "canceled", error);
+      this.end.fail(code, `the stream of requests failed: ${rawMessage}`, undefined, error);
     }
   }
 

@@ -6,4 +6,5 @@ export * from "./gen/guestwire/test/v1/echo_pb.js";
 export { openHandles, watchHandles } from "./handles.js";
 export { propertySeed } from "./property-seed.js";
 export { type RawPart, type RawPeer, type RawServer, rawConnect, rawListen, rawPair, rawPeer } from "./raw-peer.js";
+export { streamPair } from "./stream-pair.js";
 export { type TempFolder, tempFolder } from "./temp-folder.js";

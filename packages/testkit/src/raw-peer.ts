@@ -1,7 +1,8 @@
 // A peer that sends and receives raw frames: the other end of a client or a server under test. Obeys no rule of ttrpc.
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { type Duplex, duplexPair } from "node:stream";
+import type { Duplex } from "node:stream";
 import { decodeFrames, encodeFrames, type RawFrame, unhex } from "./frames.js";
+import { streamPair } from "./stream-pair.js";
 
 /** What {@link RawPeer.send} takes: a frame, bytes, or hexadecimal text. */
 export type RawPart = RawFrame | Uint8Array | string;
@@ -111,7 +112,7 @@ export function rawPeer(stream: Duplex): RawPeer {
 
 /** A raw peer and the stream whose other end it is, inside this process. */
 export function rawPair(): { readonly peer: RawPeer; readonly stream: Duplex } {
-  const [ours, theirs] = duplexPair();
+  const [ours, theirs] = streamPair();
   return { peer: rawPeer(ours), stream: theirs };
 }
 

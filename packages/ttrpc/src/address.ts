@@ -29,7 +29,7 @@ const cids: ReadonlyMap<string, number | "any"> = new Map<string, number | "any"
  * @throws {RpcError} Code.InvalidArgument naming the part that is wrong.
  */
 export function parseAddress(text: string): Address {
-  const scheme = /^([a-z]+):(?:\/\/)?/.exec(text);
+  const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):(?:\/\/)?/.exec(text);
   const rest = scheme === null ? "" : text.slice(scheme[0].length);
   switch (scheme?.[1]) {
     case "unix":

@@ -10,6 +10,7 @@ import {
   toMetadata,
 } from "@guestwire/rpc";
 import {
+  checkSignal,
   checkTimeout,
   type MessageStream,
   type ResponseStream,
@@ -107,8 +108,7 @@ class TtrpcChannel implements Channel, CallHome {
   unary(method: UnaryMethod, request: object, options?: CallOptions): Promise<never> {
     return new Promise<object>((resolve, reject) => {
       const call = new UnaryClientCall(prepareMethod(method), this.target, request, resolve, reject);
-      if (options !== undefined) this.#configure(call, options);
-      this.#submit(call);
+      this.#begin(call, options);
     }) as Promise<never>;
   }
 
@@ -118,12 +118,7 @@ class TtrpcChannel implements Channel, CallHome {
     options?: CallOptions,
   ): ResponseStream<never> {
     const call = new StreamClientCall(prepareMethod(method), this.target, request);
-    try {
-      if (options !== undefined) this.#configure(call, options);
-      this.#submit(call);
-    } catch (error) {
-      call.failWith(RpcError.from(error), false);
-    }
+    this.#begin(call, options);
     return call.responses as unknown as ResponseStream<never>;
   }
 
@@ -142,9 +137,20 @@ class TtrpcChannel implements Channel, CallHome {
     this.#checkIdle();
   }
 
+  /** Whatever is wrong with a call's options is the end of the call, which then holds nothing. */
+  #begin(call: ClientCall, options: CallOptions | undefined): void {
+    try {
+      if (options !== undefined) this.#configure(call, options);
+      this.#submit(call);
+    } catch (error) {
+      call.failWith(RpcError.from(error), false);
+    }
+  }
+
   #configure(call: ClientCall, { timeoutMs, metadata, signal }: CallOptions): void {
-    if (metadata !== undefined) call.metadata = toMetadata(metadata);
     checkTimeout(timeoutMs);
+    checkSignal(signal);
+    if (metadata !== undefined) call.metadata = toMetadata(metadata);
     if (timeoutMs !== undefined && timeoutMs !== 0 && timeoutMs !== Number.POSITIVE_INFINITY) {
       call.setDeadline(this.#clock.now() + timeoutMs, this.#wheel);
     }

@@ -76,7 +76,7 @@ export class StreamClientCall extends ClientCall {
       sender.sendEnd(this);
     } catch (error) {
       const { code, rawMessage } = RpcError.from(error);
-      this.fail(code, `the stream of requests failed: ${rawMessage}`, "canceled", error);
+      this.fail(code, `the stream of requests failed: ${rawMessage}`, undefined, error);
     }
   }
 

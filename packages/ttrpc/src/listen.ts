@@ -39,7 +39,7 @@ export async function openListener(address: Address, accept: (socket: Socket) =>
 }
 
 async function listenOnPath(server: Server, path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   await removeStale(path, text);
   // The socket must never be open to others, not even for a moment. A worker cannot set the mask; its folder protects.
   const mask = isMainThread ? process.umask(0o177) : undefined;
@@ -52,6 +52,25 @@ async function listenOnPath(server: Server, path: string, text: string): Promise
     if (mask !== undefined) process.umask(mask);
   }
   if (mask === undefined) await chmod(path, 0o600);
+}
+
+/**
+ * Makes a folder and those above it, where they are missing. Not with mkdir's own `recursive`, which tries for ever where a
+ * file system takes no folders but does not say so (`/proc`).
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    const above = dirname(path);
+    if (code !== "ENOENT" || above === path) throw error;
+    await makeFolder(above);
+    await mkdir(path, { mode: 0o700 }).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== "EEXIST") throw again;
+    });
+  }
 }
 
 /** Removes a socket file that nobody listens on. */
@@ -107,6 +126,9 @@ function inUse(text: string): RpcError {
 function listenError(error: unknown, text: string): RpcError {
   if (error instanceof RpcError) return error;
   if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return inUse(text);
+  if (text.startsWith("fd:") && (error as NodeJS.ErrnoException).code === "EINVAL") {
+    return new RpcError(Code.InvalidArgument, `cannot listen on ${text}: the descriptor is no listening socket`);
+  }
   const { code, rawMessage } = RpcError.from(error, Code.FailedPrecondition);
   return new RpcError(code, `cannot listen on ${text}: ${rawMessage}`, { cause: error });
 }

@@ -14,18 +14,23 @@ export interface GuestProcess {
   readonly pid: number;
   /** Where it listens. */
   readonly address: string;
-  /** Sends SIGTERM, waits for the end and removes the folder; gives the exit code. */
+  /** Sends SIGTERM, waits for the end and removes the folder; gives the exit code, null when a signal killed it. */
   stop(): Promise<number | null>;
 }
 
 /** Starts a guest and waits until it is ready. @throws when it ends before, with what it printed. */
 export async function startGuest(): Promise<GuestProcess> {
-  const folder = await mkdtemp(join(tmpdir(), "guestwire-demo-"));
+  // The path of a socket has room for 107 bytes, and some folders for temporary files are deeper than that.
+  const base = Buffer.byteLength(tmpdir()) <= 75 ? tmpdir() : "/tmp";
+  const folder = await mkdtemp(join(base, "guestwire-demo-"));
   const address = `unix://${join(folder, "guest.sock")}`;
   const args = [program, "--listen", address, "--state-dir", join(folder, "state")];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  // Whatever ends this process: the guest goes too.
+  process.once("exit", () => child.kill("SIGTERM"));
   const stop = async (): Promise<number | null> => {
-    const ended = child.exitCode === null ? once(child, "exit") : undefined;
+    const running = child.exitCode === null && child.signalCode === null;
+    const ended = running ? once(child, "exit") : undefined;
     child.kill("SIGTERM");
     await ended;
     await rm(folder, { recursive: true, force: true });

@@ -7,22 +7,44 @@ import { agentStep, cancelStep, errorStep, machineStep, systemStep } from "./ste
 import { createTaskSteps } from "./task-steps.js";
 import { createTranscript } from "./transcript.js";
 
-const transcript = createTranscript();
+const left = new AbortController();
+const transcript = createTranscript(left.signal);
+const starting = startGuest();
+
+// Whoever leaves early, with Ctrl-C or as a reader that had enough, leaves no guest and no folder behind.
+async function leave(exitCode: number): Promise<void> {
+  left.abort();
+  process.exitCode = exitCode;
+  await starting.then((started) => started.stop()).catch(() => {});
+  process.exit(exitCode);
+}
+for (const [signal, exitCode] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.on(signal, () => void leave(exitCode));
+}
+process.stdout.on("error", () => void leave(1));
+
 transcript.title(
   "Guestwire demo",
   "a guest in a process of its own, a typed client, ttrpc over a unix socket between them",
 );
 
-const guest = await startGuest();
+const { pid, address, stop } = await starting.catch((error: Error) => {
+  if (!left.signal.aborted) process.stderr.write(`demo: ${error.message}\n`);
+  process.exit(process.exitCode ?? 1);
+});
 let channel: Channel | undefined;
 let events: Channel | undefined;
 try {
   await transcript.step("Connect", async () => {
-    transcript.fact("guest", `process ${guest.pid}`);
-    transcript.fact("address", guest.address);
-    channel = connect(guest.address, { timeoutMs: 10_000 });
+    transcript.fact("guest", `process ${pid}`);
+    transcript.fact("address", address);
+    channel = connect(address, { timeoutMs: 10_000 });
     // A stream that lasts has a connection of its own, so that nothing else waits behind it.
-    events = connect(guest.address);
+    events = connect(address);
   });
   if (channel !== undefined && events !== undefined) {
     await systemStep(transcript, channel);
@@ -41,7 +63,7 @@ try {
     await events?.close();
     await channel?.close();
     transcript.call("channel.close()");
-    const code = await guest.stop();
+    const code = await stop();
     transcript.check("the guest ends cleanly on SIGTERM", code === 0, code);
   });
 }

@@ -29,11 +29,13 @@ export interface Transcript {
   summary(): boolean;
 }
 
-/** Makes a transcript on standard output. */
-export function createTranscript(out: NodeJS.WriteStream = process.stdout): Transcript {
+/** Makes a transcript on standard output; once the signal fired, it prints no more. */
+export function createTranscript(signal: AbortSignal, out: NodeJS.WriteStream = process.stdout): Transcript {
   // Follows NO_COLOR and FORCE_COLOR as well as whether it is a terminal.
   const paint = (style: Style, text: string): string => styleText(style, text, { stream: out });
-  const print = (text = ""): void => void out.write(`${text}\n`);
+  const print = (text = ""): void => {
+    if (!signal.aborted) out.write(`${text}\n`);
+  };
   const results: StepResult[] = [];
   let checks = 0;
   let failed = 0;

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Code, RpcError } from "@guestwire/rpc";
-import { failure, textOf } from "../errors.js";
+import { failure, isSystemError, textOf } from "../errors.js";
 import { takeLock } from "./state-lock.js";
 
 /** An open state folder. */
@@ -37,7 +37,8 @@ export function defaultStateDir(environment: NodeJS.ProcessEnv = process.env): s
  */
 export async function openStateFolder(dir: string): Promise<StateFolder> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    if (dir === "") throw new Error("the path is empty");
+    await makeFolder(resolve(dir));
     const path = await realpath(dir);
     const owner = (await stat(path)).uid;
     if (owner !== process.getuid?.()) throw new Error(`it belongs to user ${owner}`);
@@ -74,6 +75,19 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 /** Names a state folder by its real path. */
 export function tokenOf(path: string): string {
   return createHash("sha256").update(path).digest("hex").slice(0, 16);
+}
+
+// Not mkdir's own way to make the parents as well: that never ends where a file system, as /proc, makes no folders.
+async function makeFolder(path: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isDirectory()) return;
+  if (info !== undefined) throw new Error("it is not a folder");
+  await makeFolder(dirname(path));
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!isSystemError(error, "EEXIST")) throw error;
+  }
 }
 
 async function emptyFolder(parent: string, name: string): Promise<string> {

@@ -8,6 +8,18 @@ import { all, failure, fired, listeners, type Open } from "./harness.js";
 /** Declares these tests for one kind of channel. */
 export function cancellation(open: Open): void {
   describe("cancellation", () => {
+    test("what is no signal is refused by name, with and without a deadline, and the connection goes on", async () => {
+      await using peer = await open({ echo: () => ({}) });
+      const signal = new AbortController() as unknown as AbortSignal;
+      const expected = {
+        code: Code.InvalidArgument,
+        rawMessage: expect.stringMatching(/^signal .*pass its \.signal$/),
+      };
+      expect(await failure(peer.client.echo({}, { signal, timeoutMs: 60_000 }))).toMatchObject(expected);
+      expect(await failure(all(peer.client.chat([], { signal })))).toMatchObject(expected);
+      await peer.client.echo({});
+    });
+
     test("a signal that has fired already ends a call before any handler runs", async () => {
       let calls = 0;
       await using peer = await open({

@@ -2,9 +2,16 @@
 // kind of connection.
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { duplexPair } from "node:stream";
 import { type Channel, type Client, Code, createClient, createPushStream, RpcError } from "@guestwire/rpc";
-import { EchoRequestSchema, EchoService, echoHandlers, tempFolder, turns, watchHandles } from "@guestwire/testkit";
+import {
+  EchoRequestSchema,
+  EchoService,
+  echoHandlers,
+  streamPair,
+  tempFolder,
+  turns,
+  watchHandles,
+} from "@guestwire/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConnectOptions, connect } from "../../src/channel.js";
 import { connectInProcess } from "../../src/in-process.js";
@@ -19,7 +26,7 @@ const transports: Record<string, (server: Server, options: ConnectOptions) => Pr
   "an abstract socket": async (server, options) => connect(await server.listen(`unix:@gw-i-${process.pid}`), options),
   tcp: async (server, options) => connect(await server.listen("tcp://127.0.0.1:0"), options),
   "a Duplex": async (server, options) => {
-    const [ours, theirs] = duplexPair();
+    const [ours, theirs] = streamPair();
     server.attach(theirs);
     return connect(ours, options);
   },
@@ -201,7 +208,7 @@ test("a server behind something that cuts and glues the bytes at will", async ()
   const allClosed = watchHandles();
   const server = serve().service(EchoService, echoHandlers);
   const relay = createServer((socket) => {
-    const [ours, theirs] = duplexPair();
+    const [ours, theirs] = streamPair();
     server.attach(theirs);
     // One byte at a time to the server, all together back.
     socket.on("data", (chunk: Buffer) => {
