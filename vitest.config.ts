@@ -17,6 +17,8 @@ export default defineConfig({
     // Any process can stall for seconds on a busy machine; a test that waits for an event must outlast that.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Where everything fails there is no need to wait for all of it.
+    bail: process.env["CI"] === "true" ? 10 : 0,
     coverage: {
       include: ["packages/{rpc,ttrpc}/src/**/*.ts"],
       exclude: ["**/*.test*.ts", "**/gen/**", "**/index.ts"],
