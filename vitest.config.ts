@@ -22,7 +22,7 @@ export default defineConfig({
     coverage: {
       include: ["packages/{rpc,ttrpc}/src/**/*.ts"],
       exclude: ["**/*.test*.ts", "**/gen/**", "**/index.ts"],
-      reporter: ["text-summary", "text"],
+      reporter: ["text", "text-summary"],
       thresholds: { lines: 95 },
     },
   },

@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-const good = { args: ["sh", "-c", "true"], env: ["PATH=/usr/bin:/bin", "E=", "X=a=b"], cwd: "/work/deep" };
+const good = { args: ["sh", "-c", "true"], env: ["PATH=/usr/bin:/bin", "E=", "X=a=b"], cwd: "/srv/deep" };
 
 async function read(config: unknown) {
   await writeFile(join(folder, "config.json"), typeof config === "string" ? config : JSON.stringify(config));
@@ -28,7 +28,7 @@ test("what to run, where and with what comes from config.json", async () => {
   expect(process).toEqual({
     args: good.args,
     env: { PATH: "/usr/bin:/bin", E: "", X: "a=b" },
-    cwd: join(folder, "rootfs/work/deep"),
+    cwd: join(folder, "rootfs/srv/deep"),
     runAs: undefined,
   });
   expect((await stat(process.cwd)).isDirectory()).toBe(true);
@@ -69,7 +69,7 @@ test("a missing bundle is NotFound and a relative one InvalidArgument", async ()
 
 test("an exec's process is read by the same rules", async () => {
   const spec = await readExecSpec(Buffer.from(JSON.stringify(good)), join(folder, "rootfs"));
-  expect(spec.cwd).toBe(join(folder, "rootfs/work/deep"));
+  expect(spec.cwd).toBe(join(folder, "rootfs/srv/deep"));
   expect((await errorOf(readExecSpec(Buffer.from("no"), folder))).code).toBe(Code.InvalidArgument);
 });
 
