@@ -169,3 +169,18 @@ test("what is wrong is said in one line, with exit code 1", async () => {
   expect(existsSync(join(folder, "ok.sock"))).toBe(false);
   expect(await end("SIGINT")).toBe(0);
 });
+
+test("ends when a package script started it and whoever ran the script is gone, as npx that was stopped", async () => {
+  const address = `unix://${join(folder, "npx.sock")}`;
+  const guest = `${process.execPath} ${program} --listen ${address} --state-dir ${join(folder, "npx")}`;
+  // As npx (outer) runs pnpm (inner), which runs the guest; the colons keep the shells from becoming what they run.
+  const inner = `sh -c '${guest}; :'`;
+  const env = { PATH: process.env["PATH"], HOME: folder, npm_lifecycle_event: "guest" };
+  const npx = spawn("sh", ["-c", `${inner}; :`], { env, stdio: ["ignore", "pipe", "ignore"] });
+  const lines = createInterface({ input: npx.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  expect((await lines.next()).value).toBe(`listening on ${address}`);
+  npx.kill("SIGTERM");
+  // Its output ends with the guest, which holds the other end.
+  expect((await lines.next()).done).toBe(true);
+  expect(existsSync(join(folder, "npx.sock"))).toBe(false);
+});

@@ -4,6 +4,7 @@ import { helpText, readCommandLine } from "./cli-options.js";
 import { defaultAddress } from "./default-address.js";
 import { textOf } from "./errors.js";
 import { createGuest } from "./guest.js";
+import { whenStarterGone } from "./starter.js";
 import { version } from "./version.js";
 
 /**
@@ -39,6 +40,7 @@ async function runGuest(listen: readonly string[], options: Parameters<typeof cr
   let signals = 0;
   const stop = (): void => void guest.close(signals++ === 0 ? {} : { graceMs: 0 });
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
+  whenStarterGone(stop);
   for (const address of addresses) process.stdout.write(`listening on ${await server.listen(address)}\n`);
   await guest.ended;
 }
