@@ -74,6 +74,7 @@ describe("signals", () => {
     [new AbortController(), "an object of AbortController; pass its .signal"],
     ["stop", '"stop"'],
     [null, "null"],
+    [{ aborted: false }, "an object of Object"],
   ])("what is none is refused: %s", (signal, shown) => {
     expect(() => make(100, [signal as unknown as AbortSignal])).toThrow(`signal must be an AbortSignal, not ${shown}`);
   });

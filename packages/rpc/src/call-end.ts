@@ -20,7 +20,9 @@ export function checkTimeout(timeoutMs: number | undefined): void {
 
 /** Refuses a signal that is none, as an AbortController in its place. */
 export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal === undefined || (typeof signal === "object" && signal !== null && "aborted" in signal)) return;
+  if (signal === undefined) return;
+  const is = typeof signal === "object" && signal !== null && "aborted" in signal;
+  if (is && typeof signal.addEventListener === "function") return;
   const hint = typeof signal === "object" && signal !== null && "signal" in signal ? "; pass its .signal" : "";
   throw new RpcError(Code.InvalidArgument, `signal must be an AbortSignal, not ${shown(signal)}${hint}`);
 }

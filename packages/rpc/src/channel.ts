@@ -52,7 +52,8 @@ export interface Channel extends AsyncDisposable {
   readonly target: string;
 
   /**
-   * Makes a call with one request and one response.
+   * Makes a call with one request and one response. The request may be encoded later and its bytes sent without a copy:
+   * it must not be changed until the call has ended.
    *
    * @throws {RpcError} (as a rejection) whatever goes wrong.
    */
@@ -65,7 +66,8 @@ export interface Channel extends AsyncDisposable {
   /**
    * Makes a call in which at least one side streams.
    *
-   * @param request The one request where only the server streams, otherwise the stream of requests.
+   * @param request The one request where only the server streams, otherwise the stream of requests. As for `unary`, no
+   * message may be changed once it was given.
    * @throws {RpcError} (from reading the response) whatever goes wrong.
    */
   stream<I extends DescMessage, O extends DescMessage>(

@@ -1,10 +1,11 @@
 // The bounds of one client connection, and its end.
 import { Code, type RpcError } from "@guestwire/rpc";
-import { EchoService, FakeClock, turns } from "@guestwire/testkit";
+import { EchoService, encodeFrames, FakeClock, rawFrame, rawType, turns } from "@guestwire/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { requestFrame } from "../test/support/wire.js";
+import { echo, requestFrame } from "../test/support/wire.js";
 import { UnaryClientCall } from "./client-call.js";
 import { ClientSession } from "./client-session.js";
+import { StreamClientCall } from "./client-stream-call.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Link } from "./link.js";
@@ -95,6 +96,21 @@ describe("a session", () => {
     expect([session.exhausted, session.canSend]).toEqual([false, true]);
     send();
     expect([session.exhausted, session.canSend]).toEqual([true, true]);
+  });
+
+  test("counts responses that come while the request is still being written", async () => {
+    let paused = 0;
+    const answers = [1, 2, 3].flatMap(() => rawFrame(1, rawType.data, 0, echo({ text: "at once" })));
+    const deliver = (): void => session.received(encodeFrames(answers));
+    open({ streamMessages: 2 });
+    ours = Object.assign(ours, { writeAll: deliver, pause: () => void paused++ });
+    // Large enough to be written before `send` returns.
+    session.send(
+      new StreamClientCall(prepareMethod(EchoService.method.split), "pair:", { payload: Buffer.alloc(70_000) }),
+    );
+    expect(paused).toBe(1);
+    session.close(Code.Canceled, "over");
+    await clock.elapse(10_000);
   });
 
   test("that drains ends with its last call, and at once when it has none", async () => {

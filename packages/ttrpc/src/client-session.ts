@@ -120,12 +120,11 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     call.home = this;
     this.#calls.add(call);
     if (this.#calls.size > 1) this.#budget.callBegan();
+    // Before the frame is complete: a stream within this process may answer, and end the call, while it is written.
+    if (!unary) (call as StreamClientCall).open(this.#budget);
     output.endFrame();
     this.#checkQueue();
-    if (unary || this.#closed) return;
-    const stream = call as StreamClientCall;
-    stream.open(this.#budget);
-    if (method.clientStreams) void stream.pump(this);
+    if (method.clientStreams && !call.settled) void (call as StreamClientCall).pump(this);
   }
 
   sendMessage(call: StreamClientCall, message: object): void {

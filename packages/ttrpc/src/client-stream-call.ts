@@ -87,7 +87,7 @@ export class StreamClientCall extends ClientCall {
 
   protected override release(abandoned: boolean): void {
     super.release(abandoned);
-    this.#account?.close();
+    this.#account?.forget();
     // A generator that waits for something would otherwise hold on to it for ever.
     if (this.#requests !== undefined) leave(this.#requests);
     // Never sent, so never begun: who pushes into them would otherwise wait for ever.

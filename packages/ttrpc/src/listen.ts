@@ -43,14 +43,11 @@ async function listenOnPath(server: Server, path: string, text: string): Promise
   await removeStale(path, text);
   // The socket must never be open to others, not even for a moment. A worker cannot set the mask; its folder protects.
   const mask = isMainThread ? process.umask(0o177) : undefined;
-  try {
-    // The path is bound before this returns, and so with the mask above.
-    const ready = listening(server, () => server.listen(path));
-    if (mask !== undefined) process.umask(mask);
-    await ready;
-  } finally {
-    if (mask !== undefined) process.umask(mask);
-  }
+  // The path is bound before this returns, and so with the mask above; what it throws becomes a rejection.
+  const ready = listening(server, () => server.listen(path));
+  // At once: after an await it could be another one that somebody has set meanwhile.
+  if (mask !== undefined) process.umask(mask);
+  await ready;
   if (mask === undefined) await chmod(path, 0o600);
 }
 

@@ -235,6 +235,19 @@ describe("all streams of a connection together", () => {
     expect(budget.bytes).toBe(0);
   });
 
+  test("a stream that is forgotten counts no more, read or not", async () => {
+    const budget = makeBudget();
+    const stream = openStream(budget);
+    stream.fill(3, 10);
+    await take(stream, 1);
+    stream.account.forget();
+    stream.account.forget();
+    expect(budget.bytes).toBe(0);
+    await take(stream, 1);
+    await stream.queue.return();
+    expect(budget.bytes).toBe(0);
+  });
+
   test.each([0, 10])("nothing stays counted when a reader leaves messages of %i bytes", async (size) => {
     const budget = makeBudget();
     const stream = openStream(budget);

@@ -75,6 +75,11 @@ export class ReceiveBudget {
     this.#release(account);
   }
 
+  /** @internal What waits in the stream counts no more. */
+  forgotten(messages: number, bytes: number): void {
+    this.#bytes -= bytes + messages * messageOverhead;
+  }
+
   /** @internal The stream is over. */
   closed(account: StreamAccount): void {
     this.#open.delete(account);
@@ -136,6 +141,7 @@ export class StreamAccount implements Deadlined {
   readonly #overflow: () => void;
   #waiting = 0;
   #closed = false;
+  #forgotten = false;
 
   constructor(budget: ReceiveBudget, queue: MessageQueue<unknown>, overflow: () => void) {
     this.#budget = budget;
@@ -151,6 +157,7 @@ export class StreamAccount implements Deadlined {
 
   /** The queue gave away some or all of what waited. */
   consumed(bytes: number): void {
+    if (this.#forgotten) return;
     const gone = this.#waiting - this.queue.size;
     this.#waiting = this.queue.size;
     this.#budget.removed(this, gone, bytes);
@@ -161,6 +168,17 @@ export class StreamAccount implements Deadlined {
     if (this.#closed) return;
     this.#closed = true;
     this.#budget.closed(this);
+  }
+
+  /**
+   * As `close`, and what waits counts no more: nothing can be added, and a reader who never comes, as no one can tell, must
+   * not use up the connection's bound for all others.
+   */
+  forget(): void {
+    this.close();
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    this.#budget.forgotten(this.#waiting, this.queue.bytes);
   }
 
   /** @internal */

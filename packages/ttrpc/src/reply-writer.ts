@@ -73,7 +73,13 @@ export class ReplyWriter {
   error(id: number, error: RpcError): void {
     const output = this.#output;
     output.beginFrame(id, FrameType.Response, 0);
-    writeErrorResponse(output, error);
+    try {
+      writeErrorResponse(output, error);
+    } catch {
+      // A handler's details may be anything; they must not end more than their own call.
+      output.dropFrame();
+      return this.error(id, this.makeError(error.code, "the error's details cannot be sent"));
+    }
     if (output.frameBytes > Math.max(this.#limits.messageBytes, leastErrorBytes)) {
       output.dropFrame();
       return this.error(id, this.makeError(error.code, "the error's message and details are too large to be sent"));

@@ -1,5 +1,5 @@
 // What handlers see and what becomes of what they give.
-import { Code, createPushStream, type HandlerContext, type RpcError } from "@guestwire/rpc";
+import { Code, createPushStream, type HandlerContext, RpcError } from "@guestwire/rpc";
 import { EchoService, echoHandlers, turns } from "@guestwire/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { failure } from "../test/support/calling.js";
@@ -84,6 +84,47 @@ describe("a handler's end", () => {
     const { peer } = start({ echo: () => thenable });
     peer.send(requestFrame(1, "Echo"));
     expect(say(await peer.next())).toBe("response 1: thenable");
+  });
+
+  test("by a promise of another make that throws, or settles twice, ends that call alone", async () => {
+    const thenables = {
+      throws: () => {
+        throw new Error("no promise");
+      },
+      twice: (resolve: (value: object) => void) => {
+        resolve({ text: "one" });
+        resolve({ text: "two" });
+      },
+    };
+    const { peer, server } = start({
+      // biome-ignore lint/suspicious/noThenProperty: this is what is tested.
+      echo: ({ text }) => ({ then: thenables[text as keyof typeof thenables] }) as never,
+    });
+    peer.send(requestFrame(1, "Echo", { payload: echo({ text: "throws" }) }));
+    expect(say(await peer.next())).toBe("error 2 on 1: no promise");
+    peer.send(requestFrame(3, "Echo", { payload: echo({ text: "twice" }) }));
+    expect(say(await peer.next())).toBe("response 3: one");
+    await turns();
+    expect(server.runningCalls).toBe(0);
+  });
+
+  test("by an error whose details cannot be sent ends that call alone", async () => {
+    const details = [{ typeUrl: "a", value: undefined as never }];
+    const { peer, server } = start({
+      echo: async () => {
+        throw new RpcError(Code.NotFound, "gone", { details });
+      },
+      fail: () => {
+        throw new RpcError(Code.NotFound, "gone", { details });
+      },
+    });
+    peer.send(requestFrame(1, "Echo"), requestFrame(3, "Fail"), requestFrame(5, "Inspect"));
+    expect((await peer.take(3)).map(say).sort()).toEqual([
+      "error 12 on 5: method Inspect",
+      "error 5 on 1: the error's details cannot be sent",
+      "error 5 on 3: the error's details cannot be sent",
+    ]);
+    expect(server.runningCalls).toBe(0);
   });
 
   test("without an iterable where a stream is due is Internal", async () => {

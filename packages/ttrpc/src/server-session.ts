@@ -3,7 +3,6 @@
 import { Code, RpcError } from "@guestwire/rpc";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
-import { EnvelopeLimitError, RequestEnvelope } from "./envelope.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
@@ -13,9 +12,10 @@ import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
 import { ReceiveBudget } from "./receive-budget.js";
 import { ReplyWriter } from "./reply-writer.js";
+import { RequestReader } from "./request-reader.js";
 import { iterate, type MessageIterator, sendMessages } from "./send-messages.js";
 import { type ServerCallHome, TtrpcServerCall } from "./server-call.js";
-import { type ServerMethod, ServerMethods } from "./server-methods.js";
+import type { ServerMethod } from "./server-methods.js";
 import type { ServerShared } from "./server-shared.js";
 
 /** One connection of a server. */
@@ -28,9 +28,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   readonly #output: Output;
   readonly #replies: ReplyWriter;
   readonly #budget: ReceiveBudget;
-  readonly #methods: ServerMethods;
+  readonly #requests: RequestReader;
   readonly #ids = new IdWindow();
-  readonly #envelope = new RequestEnvelope();
   // Calls that the client waits for.
   readonly #calls = new CallTable<TtrpcServerCall>();
   // Streams that had an error answer because of late data: one answer each is enough.
@@ -50,7 +49,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#replies = new ReplyWriter(this.#output, shared.limits, link.peer);
     this.#reader = new FrameReader(link, shared.clock, shared.wheel, shared.limits, this);
     this.#budget = new ReceiveBudget(this.#reader, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
-    this.#methods = new ServerMethods(shared.router, shared.known);
+    this.#requests = new RequestReader(shared.router, shared.known, shared.limits);
   }
 
   /** Begins to receive. */
@@ -141,30 +140,13 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     if (this.#running >= this.#limits.connectionCalls || this.#shared.running >= this.#limits.serverCalls) {
       return this.#refuse(id, Code.ResourceExhausted, "too many calls are running");
     }
-    const method = this.#readEnvelope(id, buffer, start, end);
-    if (method !== undefined) this.#begin(id, method, buffer, flags);
-  }
-
-  /** Reads the request and finds its method; answers where it cannot. */
-  #readEnvelope(id: number, buffer: Buffer, start: number, end: number): ServerMethod | undefined {
-    const envelope = this.#envelope;
-    try {
-      const recent = this.#methods.recent(buffer, start, end);
-      envelope.read(buffer, start, end, this.#limits, recent?.prefix.length);
-      // The names may stand a second time, and then the last ones count.
-      if (recent !== undefined && envelope.namesRead === 0) return recent;
-      if (recent !== undefined) envelope.read(buffer, start, end, this.#limits);
-      return this.#methods.find(envelope.service, envelope.method);
-    } catch (error) {
-      if (error instanceof RpcError) this.#refuseWith(id, error);
-      else if (error instanceof EnvelopeLimitError) this.#refuse(id, Code.ResourceExhausted, error.message);
-      else this.#refuse(id, Code.InvalidArgument, `unmarshal request error: ${(error as Error).message}`);
-      return undefined;
-    }
+    const method = this.#requests.read(buffer, start, end);
+    if (method === undefined) this.#refuseWith(id, this.#requests.fault as RpcError);
+    else this.#begin(id, method, buffer, flags);
   }
 
   #begin(id: number, method: ServerMethod, buffer: Buffer, flags: number): void {
-    const { timeoutMs, payloadStart, payloadEnd, metadataPairs, metadataStart, metadataEnd } = this.#envelope;
+    const { timeoutMs, payloadStart, payloadEnd, metadataPairs, metadataStart, metadataEnd } = this.#requests.envelope;
     if (timeoutMs <= 0) return this.#refuse(id, Code.DeadlineExceeded, "the deadline passed");
     const deadlineAt =
       timeoutMs === Number.POSITIVE_INFINITY
@@ -206,7 +188,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     }
     if (!isPromise(result)) return this.#respond(call, result);
     call.detachMetadata();
-    result.then(
+    // Made a real promise: a thenable of somebody's own may throw, or settle twice.
+    Promise.resolve(result).then(
       (message) => this.#respond(call, message),
       (error: unknown) => this.#finish(call, RpcError.from(error)),
     );

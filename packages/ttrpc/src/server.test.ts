@@ -57,6 +57,10 @@ describe("listen", () => {
     expect(back.target).toBe(text);
   });
 
+  test.each([5, undefined, "unix:///a", {}])("attach refuses what is no stream: %s", (stream) => {
+    expect(() => serve().attach(stream as never)).toThrow("attach() takes an open Duplex");
+  });
+
   test("refuses bad addresses, and everything after close", async () => {
     const server = serve();
     expect(await failure(server.listen("nonsense"))).toMatchObject({ code: Code.InvalidArgument });

@@ -1,6 +1,6 @@
 // serve(): services on any number of addresses at once, and an end that always comes. Frames are the session's.
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   type CloseOptions,
@@ -51,6 +51,7 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
    *
    * @param stream Any Duplex; it is destroyed at the end.
    * @param peer Who is at the other end, for handlers. Default a nameless one.
+   * @throws {RpcError} Code.InvalidArgument when the stream is no Duplex.
    */
   attach(stream: Duplex, peer?: Peer): void;
   /**
@@ -139,6 +140,7 @@ export class TtrpcServer implements Server {
     stream: Duplex,
     peer: Peer = { kind: stream instanceof Socket ? "socket" : "duplex", address: "duplex:" },
   ): void {
+    if (!(stream instanceof Duplex)) throw new RpcError(Code.InvalidArgument, "attach() takes an open Duplex");
     this.attachLink(socketLink(stream, peer));
   }
 

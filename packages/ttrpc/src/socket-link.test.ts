@@ -196,6 +196,19 @@ describe("any other Duplex", () => {
     expect(told.closed).toMatchObject([{ message: "broken" }]);
   });
 
+  test.each([
+    ["is destroyed", (link: Link) => link.destroy()],
+    ["ends", (link: Link) => link.end()],
+    ["fails", (_: Link, stream: Duplex) => void stream.destroy(new Error("broken"))],
+  ])("that never says that it is closed is over when it %s", async (_, end) => {
+    const stream = new Duplex({ emitClose: false, read() {}, write: (_chunk, _encoding, done) => done() });
+    const link = socketLink(stream, peer);
+    const told = listen(link);
+    end(link, stream);
+    await turns();
+    expect([told.closed.length, stream.destroyed]).toEqual([1, true]);
+  });
+
   test("gives nothing more once it has ended", async () => {
     const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
     const told = listen(socketLink(stream, peer));

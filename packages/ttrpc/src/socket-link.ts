@@ -27,6 +27,7 @@ class SocketLink implements Link {
     // From the first moment on, so that an early error is not an uncaught one.
     stream.on("error", (error) => {
       this.#error ??= error;
+      if (!this.#copies) this.#close();
     });
     stream.on("close", () => this.#close());
     // A peer that ended its side is gone: Go and Rust never half-close, and ttrpc has no use for it.
@@ -81,13 +82,15 @@ class SocketLink implements Link {
 
   end(): void {
     if (this.#stream.destroyed) return;
-    this.#stream.end(() => this.#stream.destroy());
+    this.#stream.end(() => this.destroy());
     // Paused data would keep the end of the peer's side from being seen.
     this.#stream.resume();
   }
 
   destroy(): void {
     this.#stream.destroy();
+    // Streams that are no sockets need not tell of their end (`emitClose: false`).
+    if (!this.#copies && !this.#over) process.nextTick(() => this.#close());
   }
 
   /** Below its high-water mark a stream sends no drain event: then an empty write behind the others tells the same. */

@@ -45,6 +45,20 @@ describe("a client that reads a stream slowly", () => {
     };
   };
 
+  test("and never reads what has ended does not use up the bound of streams to come", async () => {
+    const { client } = both({}, { receiveBytes: 20_000 });
+    for (let i = 0; i < 20; i++) {
+      client.split({ count: 40 });
+      // On the same connection, behind the stream.
+      await client.echo({});
+    }
+    const seen: bigint[] = [];
+    const responses = client.split({ count: 20 });
+    await client.echo({});
+    for await (const { number } of responses) seen.push(number);
+    expect(seen.length).toBe(20);
+  });
+
   test("pauses the server when it is alone; neither end holds more than its bounds", async () => {
     const { state, split } = flood();
     const { client } = both({ split });
