@@ -28,6 +28,8 @@ export const packages = {
   agent: ["arcbox/v1/agent.proto"],
   ross: ["ross"],
   joblet: ["joblet"],
+  health: ["grpc/health/v1"],
+  reflection: ["grpc/reflection/v1", "grpc/reflection/v1alpha"],
 };
 
 /** Packages with protos of their own, which are no part of the schema that is released: package folder → proto folder. */

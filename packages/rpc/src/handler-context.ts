@@ -3,12 +3,31 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "./context-values.js";
 import type { Metadata } from "./metadata.js";
 
+/** Who the other end has proven to be by a TLS certificate that was verified. */
+export interface PeerIdentity {
+  /** The subject's attributes by their short names, as `CN`, `O`, `OU`; each with all its values, in order. */
+  readonly subject: Readonly<Record<string, readonly string[]>>;
+  /** The issuer's attributes, in the same form. */
+  readonly issuer: Readonly<Record<string, readonly string[]>>;
+  /** The subject's alternative names with their types, as `DNS:joblet`, `IP Address:127.0.0.1`, `URI:spiffe://…`. */
+  readonly alternativeNames: readonly string[];
+  /** SHA-256 of the certificate: hexadecimal digits in pairs with colons between. */
+  readonly fingerprint256: string;
+  /** From when and until when the certificate holds. */
+  readonly validFrom: Date;
+  readonly validTo: Date;
+  /** The certificate in DER. */
+  readonly certificate: Uint8Array;
+}
+
 /** The other end of a call, as far as the transport knows it. */
 export interface Peer {
   /** How the call came: `unix`, `tcp`, `vsock`, `fd`, `duplex`, `in-process`. */
   readonly kind: string;
   /** The address in the form of `connect()`, for logs. */
   readonly address: string;
+  /** Who it is; only where it showed a certificate that the server verified. */
+  readonly identity?: PeerIdentity;
 }
 
 /** The second argument of every handler. */

@@ -4,7 +4,7 @@ export type { CallDefaults, CallOptions, Channel, CloseOptions } from "./channel
 export { type Client, type ClientOptions, createClient } from "./client.js";
 export { Code, codeFromName, codeName, isCode } from "./code.js";
 export { type ContextKey, type ContextValues, createContextKey, createContextValues } from "./context-values.js";
-export type { HandlerContext, Peer } from "./handler-context.js";
+export type { HandlerContext, Peer, PeerIdentity } from "./handler-context.js";
 export { createInProcessChannel } from "./in-process.js";
 export type {
   CallInfo,

@@ -1,5 +1,6 @@
 // For packages that bring a wire (`@guestwire/rpc/transport`): what they share. May change in minor versions.
 
+export { type Address, addressForms, formatAddress, parseAddress } from "./address.js";
 export { checkSignal, checkTimeout } from "./call-end.js";
 export { readTag, readVarint32, readVarint64, skipField, utf8Text, WireError } from "./codec/reader.js";
 export { withDefaults } from "./defaults.js";

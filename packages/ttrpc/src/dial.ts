@@ -2,7 +2,7 @@
 import { createConnection, type NetConnectOpts, Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
-import { type Address, formatAddress, parseAddress } from "./address.js";
+import { type Address, formatAddress, parseAddress } from "@guestwire/rpc/transport";
 import type { Link } from "./link.js";
 import { socketLink } from "./socket-link.js";
 

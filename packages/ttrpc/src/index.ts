@@ -1,5 +1,5 @@
 // The public face of @guestwire/ttrpc: named exports only.
-export { type Address, addressForms, formatAddress, parseAddress } from "./address.js";
+export { type Address, addressForms, formatAddress, parseAddress } from "@guestwire/rpc/transport";
 export { type ConnectOptions, connect } from "./channel.js";
 export type { ConnectTarget } from "./dial.js";
 export { connectInProcess } from "./in-process.js";

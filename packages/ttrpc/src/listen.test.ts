@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { Code, RpcError } from "@guestwire/rpc";
 import { rawConnect, rawListen, type TempFolder, tempFolder, watchHandles } from "@guestwire/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parseAddress } from "./address.js";
+import { parseAddress } from "@guestwire/rpc/transport";
 import { type Listener, openListener } from "./listen.js";
 
 let folder: TempFolder;

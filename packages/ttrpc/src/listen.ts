@@ -4,7 +4,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { Code, RpcError } from "@guestwire/rpc";
-import { type Address, formatAddress } from "./address.js";
+import { type Address, formatAddress } from "@guestwire/rpc/transport";
 import { notYet } from "./dial.js";
 
 /** An open listening socket. */

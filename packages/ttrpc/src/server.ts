@@ -12,7 +12,7 @@ import {
   type ServiceOptions,
   type ServiceRegistry,
 } from "@guestwire/rpc";
-import { formatAddress, parseAddress } from "./address.js";
+import { formatAddress, parseAddress } from "@guestwire/rpc/transport";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Link } from "./link.js";

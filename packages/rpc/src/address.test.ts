@@ -1,11 +1,10 @@
 // All forms of addresses, and the error for each wrong part.
-import { Code, RpcError } from "@guestwire/rpc";
-import { propertySeed } from "@guestwire/testkit";
+import "./property-seed.test.support.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Address, addressForms, formatAddress, parseAddress } from "./address.js";
-
-fc.configureGlobal({ seed: propertySeed });
+import { Code } from "./code.js";
+import { RpcError } from "./rpc-error.js";
 
 const longest = "x".repeat(106);
 

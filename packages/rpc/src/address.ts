@@ -1,5 +1,6 @@
 // Addresses as users write them. Parsing only; nothing is opened here.
-import { Code, RpcError } from "@guestwire/rpc";
+import { Code } from "./code.js";
+import { RpcError } from "./rpc-error.js";
 
 /** A parsed address. */
 export type Address =

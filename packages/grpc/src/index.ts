@@ -1,0 +1,2 @@
+// The public face of @guestwire/grpc: named exports only.
+export {};

@@ -1,0 +1,2 @@
+// The public face of @guestwire/otel: named exports only.
+export {};

@@ -1,0 +1,2 @@
+// The public face of @guestwire/reflection: named exports only.
+export {};
