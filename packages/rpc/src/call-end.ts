@@ -177,6 +177,10 @@ export class CallEnd {
   }
 
   #canceled(reason: unknown): void {
+    // The layer above has the same deadline, and its timer was the first by a hair: the server must hear of the same end.
+    if (reason instanceof RpcError && reason.reason === "deadline" && this.timeRemainingMs() <= 2) {
+      return this.fail(Code.DeadlineExceeded, "the deadline passed", "deadline");
+    }
     const text = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : "";
     this.fail(Code.Canceled, `the call was canceled${text === "" ? "" : `: ${text}`}`, "canceled", reason);
   }

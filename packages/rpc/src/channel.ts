@@ -42,15 +42,22 @@ export interface CloseOptions {
   readonly graceMs?: number;
 }
 
+/** What is known of where a channel leads. */
+export interface ChannelInfo {
+  /** The address that this channel leads to, for logs and errors. */
+  readonly target: string;
+  /** The wire, as `ttrpc`, `grpc`, `in-process`; `undefined` where the channel does not say. */
+  readonly protocol?: string | undefined;
+  /** Whether what is sent is encrypted and the server proven (TLS); `undefined` where the channel does not say. */
+  readonly secure?: boolean | undefined;
+}
+
 /**
  * A way to a server that has the methods of some services. Shared by any number of clients and calls.
  *
  * Made by `connect()` of a transport or by `createInProcessChannel()`.
  */
-export interface Channel extends AsyncDisposable {
-  /** The address that this channel leads to, for logs and errors. */
-  readonly target: string;
-
+export interface Channel extends ChannelInfo, AsyncDisposable {
   /**
    * Makes a call with one request and one response. The request may be encoded later and its bytes sent without a copy:
    * it must not be changed until the call has ended.

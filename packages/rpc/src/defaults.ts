@@ -4,6 +4,7 @@ import type { CallDefaults, CallOptions, Channel } from "./channel.js";
 import { interceptedCalls, sendCall } from "./intercepted-channel.js";
 import { type CallNext, composeInterceptors } from "./interceptor.js";
 import { Metadata, type MetadataInit } from "./metadata.js";
+import { observed } from "./observed-channel.js";
 
 /** What all calls of a channel made here have in common. */
 interface Layer {
@@ -14,10 +15,30 @@ interface Layer {
   readonly metadata: Metadata | undefined;
   /** The interceptors around the real call; `undefined` where there are none. */
   readonly run: CallNext | undefined;
+  /** Whether calls are told of to subscribers: of a transport's channel yes, of a channel of the user's own no. */
+  readonly observed: boolean;
 }
 
 // A client's layer over a channel's layer becomes one, so that a call has one deadline and interceptors see all of it.
 const layers = new WeakMap<Channel, Layer>();
+
+/**
+ * What `connect()` of a transport gives: the transport's channel with these defaults and interceptors, and with events of
+ * its calls (`guestwire:client.call`) as the outermost layer, so that each call is told of once, as its caller made it.
+ *
+ * @throws {RpcError} Code.InvalidArgument as {@link withDefaults}.
+ */
+export function transportChannel(channel: Channel, defaults: CallDefaults): Channel {
+  return withDefaults(finished({ ...bare, channel, observed: true }), defaults);
+}
+
+const bare: Omit<Layer, "channel"> = {
+  timeoutMs: undefined,
+  signal: undefined,
+  metadata: undefined,
+  run: undefined,
+  observed: false,
+};
 
 /**
  * Gives a channel whose calls have these defaults and run through these interceptors. The channel itself stays as it is;
@@ -44,10 +65,18 @@ export function withDefaults(channel: Channel, defaults: CallDefaults): Channel 
     signal: joinSignals(below?.signal, signal),
     metadata: metadata === undefined ? below?.metadata : joinMetadata(below?.metadata, new Metadata(metadata)),
     run: run === undefined ? undefined : composeInterceptors(interceptors, run),
+    observed: below?.observed ?? false,
   };
-  const made = layer.run === undefined ? plainChannel(layer) : interceptedChannel(layer, layer.run);
-  layers.set(made, layer);
-  return made;
+  return finished(layer);
+}
+
+function finished(layer: Layer): Channel {
+  const { timeoutMs, signal, metadata, run } = layer;
+  const needsNothing = timeoutMs === undefined && signal === undefined && metadata === undefined;
+  const made = run !== undefined ? interceptedChannel(layer, run) : needsNothing ? layer.channel : plainChannel(layer);
+  const told = layer.observed ? observed(made) : made;
+  layers.set(told, layer);
+  return told;
 }
 
 function plainChannel(layer: Layer): Channel {
@@ -59,6 +88,8 @@ function plainChannel(layer: Layer): Channel {
   };
   return {
     target: channel.target,
+    protocol: channel.protocol,
+    secure: channel.secure,
     unary: (method, request, options) => channel.unary(method, request, merged(options)),
     stream: (method, request, options) => channel.stream(method, request, merged(options)),
     close: (options) => channel.close(options),
@@ -69,12 +100,14 @@ function plainChannel(layer: Layer): Channel {
 function interceptedChannel(layer: Layer, run: CallNext): Channel {
   const { channel } = layer;
   const shared = layer.signal === undefined ? [] : [layer.signal];
-  const { unary, stream } = interceptedCalls(channel.target, run, (own) => ({
+  const { unary, stream } = interceptedCalls(channel, run, (own) => ({
     options: mergeOptions(layer, own),
     signals: own?.signal === undefined ? shared : [...shared, own.signal],
   }));
   return {
     target: channel.target,
+    protocol: channel.protocol,
+    secure: channel.secure,
     unary,
     stream,
     close: (options) => channel.close(options),

@@ -36,6 +36,8 @@ export interface HandlerContext {
   readonly method: DescMethod;
   /** The method's path, as `/arcbox.v1.MachineService/Inspect`. */
   readonly path: string;
+  /** The wire, as `ttrpc`, `grpc`, `in-process`; `undefined` where the transport does not say. */
+  readonly protocol?: string | undefined;
   /**
    * Fires when nobody waits for the result any more: the deadline passed, the client canceled or went away, the server
    * shuts down. Its `reason` is an `RpcError`. It does not fire after the handler has returned.

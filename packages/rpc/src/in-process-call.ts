@@ -67,6 +67,10 @@ export class InProcessCall extends ServerCall {
     return responses;
   }
 
+  override get protocol(): string {
+    return inProcessPeer.kind;
+  }
+
   protected now(): number {
     return performance.now();
   }

@@ -2,7 +2,7 @@
 // for services that live in one process. One call of it is in in-process-call.ts.
 import type { CallDefaults, CallOptions, Channel, CloseOptions } from "./channel.js";
 import { Code } from "./code.js";
-import { withDefaults } from "./defaults.js";
+import { transportChannel } from "./defaults.js";
 import { handlerError, InProcessCall, inProcessPeer } from "./in-process-call.js";
 import {
   clientStreams,
@@ -37,14 +37,15 @@ export function createInProcessChannel(
   if (typeof routes === "function") {
     const router = createRouter();
     routes(router);
-    return withDefaults(new InProcessChannel(router), options);
+    return transportChannel(new InProcessChannel(router), options);
   }
-  if (typeof routes?.find === "function") return withDefaults(new InProcessChannel(routes), options);
+  if (typeof routes?.find === "function") return transportChannel(new InProcessChannel(routes), options);
   throw new RpcError(Code.InvalidArgument, "createInProcessChannel() takes a router, or a function that gets one");
 }
 
 class InProcessChannel implements Channel {
   readonly target: string = inProcessPeer.address;
+  readonly protocol = "in-process";
   readonly #router: Router;
   readonly #calls = new Set<InProcessCall>();
   #closing: Promise<void> | undefined;

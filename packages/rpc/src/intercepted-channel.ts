@@ -3,7 +3,7 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { CallEnd } from "./call-end.js";
 import { type CallSource, sourceKey, streamView, unaryView } from "./call-view.js";
-import type { CallOptions, Channel } from "./channel.js";
+import type { CallOptions, Channel, ChannelInfo } from "./channel.js";
 import { Code } from "./code.js";
 import { codecFor } from "./codec/codec.js";
 import { type ContextValues, createContextValues } from "./context-values.js";
@@ -34,12 +34,14 @@ class Origin implements CallSource {
   readonly options: CallOptions;
   readonly signals: readonly AbortSignal[];
   readonly metadata: Metadata;
+  readonly channel: ChannelInfo;
   /** What interceptors were given; still the same where none of them changed it. */
   call: InterceptedCall | undefined = undefined;
   #values: ContextValues | undefined;
 
-  constructor(end: CallEnd, { options, signals }: MergedOptions) {
+  constructor(end: CallEnd, { options, signals }: MergedOptions, channel: ChannelInfo) {
     this.end = end;
+    this.channel = channel;
     this.options = options;
     this.signals = signals;
     this.metadata = new Metadata(options.metadata);
@@ -53,6 +55,14 @@ class Origin implements CallSource {
   get values(): ContextValues {
     this.#values ??= createContextValues();
     return this.#values;
+  }
+
+  get onHeader(): CallOptions["onHeader"] {
+    return this.options.onHeader;
+  }
+
+  get onTrailer(): CallOptions["onTrailer"] {
+    return this.options.onTrailer;
   }
 
   timeRemainingMs(): number {
@@ -76,13 +86,14 @@ export function sendCall(channel: Channel): CallNext {
 
 /** The two kinds of calls of a channel, run through interceptors. */
 export function interceptedCalls(
-  target: string,
+  channel: ChannelInfo,
   run: CallNext,
   merge: (own: CallOptions | undefined) => MergedOptions,
 ): Pick<Channel, "unary" | "stream"> {
+  const { target } = channel;
   const begin = (path: string, own: CallOptions | undefined): Origin => {
     const merged = merge(own);
-    return new Origin(new CallEnd(path, target, merged.options.timeoutMs, merged.signals), merged);
+    return new Origin(new CallEnd(path, target, merged.options.timeoutMs, merged.signals), merged, channel);
   };
   return {
     async unary<I extends DescMessage, O extends DescMessage>(
@@ -153,7 +164,7 @@ function callOptions(call: InterceptedCall, target: string): CallOptions {
   const signals = origin?.signals ?? [];
   const plain = !call.stream && call === origin?.call && signals.length < 2;
   const signal = plain ? signals[0] : call.signal;
-  const { metadata } = call;
+  const { metadata, onHeader, onTrailer } = call;
   // Written out, as spreading a few optional parts costs more than all of them.
   const given: { -readonly [K in keyof CallOptions]: CallOptions[K] } = { values: call.values };
   if (metadata.size > 0) given.metadata = metadata;
@@ -161,8 +172,8 @@ function callOptions(call: InterceptedCall, target: string): CallOptions {
   // Without a limit the option stays as it is: absent, so that a default of the channel's own holds, or given.
   if (left !== Number.POSITIVE_INFINITY) given.timeoutMs = left;
   else if (options?.timeoutMs !== undefined) given.timeoutMs = options.timeoutMs;
-  if (options?.onHeader !== undefined) given.onHeader = options.onHeader;
-  if (options?.onTrailer !== undefined) given.onTrailer = options.onTrailer;
+  if (onHeader !== undefined) given.onHeader = onHeader;
+  if (onTrailer !== undefined) given.onTrailer = onTrailer;
   return given;
 }
 

@@ -1,6 +1,7 @@
 // Interceptors: code around calls, the same on both sides and for unary calls and streams. Knows neither wire nor router.
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { completing } from "./call-view.js";
+import type { CallOptions, ChannelInfo } from "./channel.js";
 import { Code } from "./code.js";
 import type { ContextValues } from "./context-values.js";
 import type { HandlerContext } from "./handler-context.js";
@@ -24,6 +25,16 @@ export interface CallInfo {
   readonly values: ContextValues;
   /** The server's view of the call; `undefined` on the client. */
   readonly context: HandlerContext | undefined;
+  /** Where the client's call goes; `undefined` on the server. */
+  readonly channel?: ChannelInfo | undefined;
+  /**
+   * Called with the response's metadata, as {@link CallOptions.onHeader} says; the caller's own where it gave one. An
+   * interceptor on the client that wants to see it passes on a copy of the call with another function, which calls this
+   * one. `undefined` on the server, where `context.responseHeader` holds it.
+   */
+  readonly onHeader?: ((header: Metadata) => void) | undefined;
+  /** As `onHeader`, for {@link CallOptions.onTrailer} and the metadata that ends the response. */
+  readonly onTrailer?: ((trailer: Metadata) => void) | undefined;
 }
 
 /** A call with one request and one response. */

@@ -99,6 +99,12 @@ export function clientStreams(method: DescMethod): boolean {
   return method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
 }
 
+/** What the schema says of repeating a call of a method. */
+export function idempotencyOf(method: DescMethod): Idempotency {
+  // The numbers of google.protobuf.MethodOptions.IdempotencyLevel.
+  return method.idempotency === 1 ? "no_side_effects" : method.idempotency === 2 ? "idempotent" : "unknown";
+}
+
 /** The methods of a service by their names in TypeScript, as an iterable of pairs. */
 export function methodsOf(service: DescService): [localName: string, method: DescMethod][] {
   return service.methods.map((method) => [method.localName, method]);

@@ -17,8 +17,11 @@ const printed = [
   "true /arcbox.v1.MachineService/Inspect",
   "all+a+b",
   "/arcbox.v1.MachineService/Exec gave 1",
+  "[permission_denied] the caller may not call /arcbox.v1.MachineService/Stop",
+  "ci",
   "hello",
   "true",
+  "/arcbox.v1.MachineService/Inspect 0 1",
 ];
 
 test("the README's program runs", async () => {

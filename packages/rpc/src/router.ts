@@ -1,11 +1,13 @@
 // Which handler serves which method. Exact names only; knows no wire, no connection and no message encoding.
 import type { DescMessage, DescMethod, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
+import { type Admission, type Authorize, admissionOf } from "./authorize.js";
 import { streamView, unaryView } from "./call-view.js";
 import { Code } from "./code.js";
 import { codecFor } from "./codec/codec.js";
 import type { HandlerContext } from "./handler-context.js";
 import { checkedReply, composeInterceptors, type Interceptor } from "./interceptor.js";
 import { clientStreams, type HandlerMethod, type MessageStream, methodPath, methodsOf } from "./method.js";
+import { observedRoute } from "./observed-route.js";
 import { RpcError } from "./rpc-error.js";
 import { deferred, isStream, leave, mapped, only, onlyMessage } from "./streams.js";
 
@@ -18,10 +20,14 @@ export type Handlers<S extends DescService> = {
 export interface ServiceOptions {
   /** Run around every call of the service, inside of the router's own, the first outermost. Default none. */
   readonly interceptors?: readonly Interceptor[];
+  /** Decides who may call, before interceptors run; behind the router's own, and both must allow. Default everybody. */
+  readonly authorize?: Authorize;
 }
 
 /** Where handlers are registered: a router, or a transport's server. */
 export interface ServiceRegistry {
+  /** The registered services, in order; one array, to which later ones are added. */
+  readonly services: readonly DescService[];
   /**
    * Serves a service with these handlers. A method without one answers `Unimplemented`.
    *
@@ -54,8 +60,6 @@ export type Response = MessageInitShape<DescMessage>;
 
 /** A set of services with their handlers. */
 export interface Router extends ServiceRegistry {
-  /** The registered services, in order. */
-  readonly services: readonly DescService[];
   /** The route of a method, by exact names; `undefined` where there is none. */
   find(service: string, method: string): MethodRoute | undefined;
   /** The error for a call that `find` has no route for: `Unimplemented`, naming the service or the method. */
@@ -65,7 +69,7 @@ export interface Router extends ServiceRegistry {
 /**
  * Makes an empty router.
  *
- * @param options `interceptors` run around every call, the first outermost. Default none.
+ * @param options `interceptors` run around every call, the first outermost; `authorize` decides who may call. Default none.
  */
 export function createRouter(options: ServiceOptions = {}): Router {
   const services: DescService[] = [];
@@ -80,6 +84,7 @@ export function createRouter(options: ServiceOptions = {}): Router {
         throw new RpcError(Code.InvalidArgument, `the handlers of ${service.typeName} are no object`);
       }
       const interceptors = [...(options.interceptors ?? []), ...(own.interceptors ?? [])];
+      const hooks = [options.authorize, own.authorize];
       const table = new Map<string, MethodRoute>();
       for (const [localName, method] of methodsOf(service)) {
         const found = (handlers as Record<string, unknown>)[localName];
@@ -89,7 +94,8 @@ export function createRouter(options: ServiceOptions = {}): Router {
           throw new RpcError(Code.InvalidArgument, `the handler of ${methodPath(method)} is not a function`);
         }
         // Bound, so that an instance of a class can be given as handlers.
-        table.set(method.name, createRoute(method, handler?.bind(handlers), interceptors));
+        const route = createRoute(method, handler?.bind(handlers), interceptors);
+        table.set(method.name, observedRoute(guarded(route, admissionOf(method, hooks))));
       }
       services.push(service);
       routes.set(service.typeName, table);
@@ -157,6 +163,25 @@ function createRoute(
         if (!reply.stream) throw new RpcError(Code.Internal, `an interceptor answered ${path} without a stream`);
         return reply.messages;
       }),
+  };
+}
+
+/** A route that first asks whether the call may go on. */
+function guarded(route: MethodRoute, admit: Admission | undefined): MethodRoute {
+  if (admit === undefined) return route;
+  const { single, many } = route;
+  return {
+    ...route,
+    single: (request, context) => {
+      const admitted = admit(context);
+      return admitted === undefined ? single(request, context) : admitted.then(() => single(request, context));
+    },
+    many: (request, context) => {
+      const admitted = admit(context);
+      return admitted === undefined
+        ? many(request, context)
+        : deferred(() => admitted.then(() => many(request, context)));
+    },
   };
 }
 

@@ -36,6 +36,11 @@ export abstract class ServerCall implements HandlerContext {
     this.trailer = undefined;
   }
 
+  /** The wire; each transport names its own. */
+  get protocol(): string | undefined {
+    return undefined;
+  }
+
   /** Milliseconds on a clock that only goes forward. */
   protected abstract now(): number;
 

@@ -1,9 +1,22 @@
 // For packages that bring a wire (`@guestwire/rpc/transport`): what they share. May change in minor versions.
 
 export { type Address, addressForms, formatAddress, parseAddress } from "./address.js";
-export { checkSignal, checkTimeout } from "./call-end.js";
+export { CallEnd, checkSignal, checkTimeout } from "./call-end.js";
 export { readTag, readVarint32, readVarint64, skipField, utf8Text, WireError } from "./codec/reader.js";
-export { withDefaults } from "./defaults.js";
+export { transportChannel, withDefaults } from "./defaults.js";
+export {
+  type ConnectionChannels,
+  type ConnectionEvent,
+  clientConnections,
+  connectionBegins,
+  connectionEnds,
+  connectionFails,
+  connectionRefused,
+  connectionWatched,
+  serverConnections,
+} from "./diagnostics.js";
+export { isPromise } from "./is-promise.js";
+export { type Listener, openListener, type SocketAddress } from "./listen.js";
 export {
   clientStreams,
   type MessageStream,
@@ -12,8 +25,9 @@ export {
   type StreamingMethod,
   type UnaryMethod,
 } from "./method.js";
+export { closedResponses, endedResponses } from "./response-stream.js";
 export type { MethodRoute, Request, Response } from "./router.js";
 export { withoutStack } from "./rpc-error.js";
 export { ServerCall } from "./server-call.js";
 export { readStatus, type Status, writeStatus } from "./status.js";
-export { abandon } from "./streams.js";
+export { abandon, isStream, iterate, leave, type MessageIterator, onlyMessage } from "./streams.js";

@@ -10,13 +10,18 @@ import {
   toMetadata,
 } from "@guestwire/rpc";
 import {
+  type ConnectionEvent,
   checkSignal,
   checkTimeout,
+  clientConnections,
+  connectionBegins,
+  connectionEnds,
+  connectionFails,
   type MessageStream,
   type ResponseStream,
   type StreamingMethod,
+  transportChannel,
   type UnaryMethod,
-  withDefaults,
 } from "@guestwire/rpc/transport";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
 import { ClientSession, type ClientSessionHandler } from "./client-session.js";
@@ -26,6 +31,7 @@ import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Timer } from "./link.js";
 import { prepareMethod } from "./prepared-method.js";
+import { protocol } from "./protocol.js";
 import { systemClock } from "./system-clock.js";
 
 /** How a channel behaves. Call defaults and interceptors hold for all of its clients. */
@@ -67,11 +73,12 @@ export function connect(target: ConnectTarget, options: ConnectOptions = {}): Ch
  * @param firstId The stream id that each connection begins with, so that a test need not make 2^31 calls.
  */
 export function openChannel(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId = 1): Channel {
-  return withDefaults(new TtrpcChannel(dialer, options, clock, firstId), options);
+  return transportChannel(new TtrpcChannel(dialer, options, clock, firstId), options);
 }
 
 class TtrpcChannel implements Channel, CallHome {
   readonly target: string;
+  readonly protocol: string = protocol;
   readonly #dialer: Dialer;
   readonly #clock: Clock;
   readonly #limits: Limits;
@@ -216,18 +223,23 @@ class TtrpcChannel implements Channel, CallHome {
 
   async #attempt(control: AbortController): Promise<void> {
     const attempt = new AbortController();
+    const startedAt = performance.now();
+    let event: ConnectionEvent | undefined;
     const stop = (): void => attempt.abort(control.signal.reason);
     control.signal.addEventListener("abort", stop);
     const limit = this.#connectTimeoutMs;
     const timer = this.#clock.after(limit, () => attempt.abort(new Error(`no connection within ${limit} ms`)));
     try {
       const link = await untilAborted(this.#dialer.dial(attempt.signal), attempt.signal, (late) => late.destroy());
+      const opened = connectionBegins(clientConnections, protocol, link.peer);
+      event = opened;
       let lost: Error | undefined;
       let started = false;
       const handler: ClientSessionHandler = {
         ready: () => this.#advance(),
         closed: (error) => {
           lost = error;
+          connectionEnds(clientConnections, opened, error?.message ?? "closed by this side", error);
           // A server that accepts and closes is as good as none; one that has sent something was there.
           if (session.heard) this.#failures = 0;
           else if (error !== undefined && started) this.#backOff();
@@ -242,7 +254,9 @@ class TtrpcChannel implements Channel, CallHome {
       if (lost !== undefined) throw lost;
       started = true;
     } catch (error) {
-      if (!control.signal.aborted) this.#failed(error);
+      if (control.signal.aborted) return;
+      if (event === undefined) connectionFails(clientConnections, protocol, this, startedAt, error);
+      this.#failed(error);
     } finally {
       timer.cancel();
       control.signal.removeEventListener("abort", stop);

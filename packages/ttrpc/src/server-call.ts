@@ -5,6 +5,7 @@ import type { Deadlined } from "./deadline-wheel.js";
 import { readMetadata } from "./envelope.js";
 import type { Clock } from "./link.js";
 import { MessageQueue } from "./message-queue.js";
+import { protocol } from "./protocol.js";
 import type { ReceiveBudget, StreamAccount } from "./receive-budget.js";
 import { leave, type MessageIterator } from "./send-messages.js";
 import type { ServerMethod } from "./server-methods.js";
@@ -106,6 +107,10 @@ export class TtrpcServerCall extends ServerCall implements Deadlined {
   deadlinePassed(): void {
     this.giveUp(this.#home.makeError(Code.DeadlineExceeded, "the deadline passed"));
     this.#home.expired(this);
+  }
+
+  override get protocol(): string {
+    return protocol;
   }
 
   protected now(): number {

@@ -1,12 +1,12 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
 import { Code, RpcError } from "@guestwire/rpc";
+import { isPromise } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
-import { isPromise } from "./is-promise.js";
 import type { Limits } from "./limits.js";
 import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
@@ -21,6 +21,9 @@ import type { ServerShared } from "./server-shared.js";
 /** One connection of a server. */
 export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome {
   readonly clock: Clock;
+  /** Why the connection has ended, and the fault if it was one. */
+  ended = "";
+  fault: Error | undefined = undefined;
   readonly #link: Link;
   readonly #shared: ServerShared;
   readonly #limits: Limits;
@@ -67,6 +70,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   close(reason: RpcError, error?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.ended = reason.rawMessage;
+    this.fault = error;
     for (const call of this.#calls) {
       this.#shared.wheel.remove(call);
       call.answered = true;
@@ -96,8 +101,10 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   }
 
   closed(error: Error | undefined): void {
+    const first = !this.#closed;
     // What the system took before the client ended its side is delivered all the same.
     this.close(this.makeError(Code.Canceled, "the client closed the connection"), error ?? new Error("end of stream"));
+    if (first) this.fault = error;
     this.#linger?.cancel();
     this.#link.destroy();
     this.#shared.gone(this);

@@ -12,11 +12,22 @@ import {
   type ServiceOptions,
   type ServiceRegistry,
 } from "@guestwire/rpc";
-import { formatAddress, parseAddress } from "@guestwire/rpc/transport";
+import {
+  type ConnectionEvent,
+  connectionBegins,
+  connectionEnds,
+  connectionRefused,
+  formatAddress,
+  type Listener,
+  openListener,
+  parseAddress,
+  serverConnections,
+} from "@guestwire/rpc/transport";
 import { DeadlineWheel } from "./deadline-wheel.js";
+import { notYet } from "./dial.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Link } from "./link.js";
-import { type Listener, openListener } from "./listen.js";
+import { protocol } from "./protocol.js";
 import { ServerSession } from "./server-session.js";
 import type { ServerShared } from "./server-shared.js";
 import { socketLink } from "./socket-link.js";
@@ -79,7 +90,7 @@ export function serve(options: ServeOptions = {}): Server {
 export class TtrpcServer implements Server {
   readonly #shared: ServerShared;
   readonly #listeners: Listener[] = [];
-  readonly #sessions = new Set<ServerSession>();
+  readonly #sessions = new Map<ServerSession, ConnectionEvent>();
   #closing: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
@@ -92,7 +103,9 @@ export class TtrpcServer implements Server {
       known: new WeakMap(),
       running: 0,
       gone: (session) => {
+        const event = this.#sessions.get(session);
         this.#sessions.delete(session);
+        if (event !== undefined) connectionEnds(serverConnections, event, session.ended, session.fault);
         if (this.#sessions.size === 0) this.#emptied?.();
       },
     };
@@ -115,6 +128,10 @@ export class TtrpcServer implements Server {
     return this.#shared.clock;
   }
 
+  get services(): readonly DescService[] {
+    return this.#shared.router.services;
+  }
+
   service<S extends DescService>(service: S, handlers: Partial<Handlers<S>>, options?: ServiceOptions): this {
     this.#shared.router.service(service, handlers, options);
     return this;
@@ -123,6 +140,7 @@ export class TtrpcServer implements Server {
   async listen(address: string): Promise<string> {
     this.#refuseWhenClosed();
     const parsed = parseAddress(address);
+    if (parsed.kind === "vsock" || parsed.kind === "hvsock") throw notYet(parsed);
     const own = formatAddress(parsed);
     // A connection may come before `listener` is there.
     const listener = await openListener(parsed, (socket) => {
@@ -146,9 +164,14 @@ export class TtrpcServer implements Server {
 
   /** @internal Serves a link. */
   attachLink(link: Link): void {
-    if (this.#closing !== undefined || this.#sessions.size >= this.#shared.limits.connections) return link.destroy();
+    const full = this.#sessions.size >= this.#shared.limits.connections;
+    if (this.#closing !== undefined || full) {
+      const reason = full ? "too many connections are open" : "the server is closed";
+      connectionRefused(serverConnections, protocol, link.peer, reason);
+      return link.destroy();
+    }
     const session = new ServerSession(link, this.#shared);
-    this.#sessions.add(session);
+    this.#sessions.set(session, connectionBegins(serverConnections, protocol, link.peer));
     session.start();
   }
 
@@ -163,7 +186,7 @@ export class TtrpcServer implements Server {
 
   async #close(graceMs: number): Promise<void> {
     const closed = this.#listeners.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve())));
-    for (const session of [...this.#sessions]) session.drain();
+    for (const session of [...this.#sessions.keys()]) session.drain();
     if (this.#sessions.size > 0) await this.#untilEmpty(graceMs);
     await Promise.all(closed);
     this.#shared.wheel.settle();
@@ -174,7 +197,7 @@ export class TtrpcServer implements Server {
     return new Promise((resolve) => {
       const timer = this.#shared.clock.after(graceMs, () => {
         const reason = new RpcError(Code.Canceled, "the server shuts down");
-        for (const session of [...this.#sessions]) session.cut(reason);
+        for (const session of [...this.#sessions.keys()]) session.cut(reason);
       });
       this.#emptied = () => {
         timer.cancel();

@@ -3,9 +3,12 @@ import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { Code, RpcError } from "@guestwire/rpc";
-import { type Address, formatAddress } from "@guestwire/rpc/transport";
-import { notYet } from "./dial.js";
+import { type Address, formatAddress } from "./address.js";
+import { Code } from "./code.js";
+import { RpcError } from "./rpc-error.js";
+
+/** The addresses that Node can listen on by itself. */
+export type SocketAddress = Exclude<Address, { readonly kind: "vsock" | "hvsock" }>;
 
 /** An open listening socket. */
 export interface Listener {
@@ -21,9 +24,8 @@ export interface Listener {
  * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.FailedPrecondition when something that
  * is no socket stands at the path; otherwise the system's error as a code.
  */
-export async function openListener(address: Address, accept: (socket: Socket) => void): Promise<Listener> {
+export async function openListener(address: SocketAddress, accept: (socket: Socket) => void): Promise<Listener> {
   const text = formatAddress(address);
-  if (address.kind === "vsock" || address.kind === "hvsock") throw notYet(address);
   const server = createServer(accept);
   try {
     if (address.kind === "unix" && !address.abstract) await listenOnPath(server, address.path, text);
