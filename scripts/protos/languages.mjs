@@ -37,14 +37,14 @@ export function toolFolder(...names) {
 }
 
 /**
- * The proto files to generate from, as paths inside of proto/. google.rpc is left out: Go, Python and Java have a
- * published package of it, and a second copy would clash with that.
+ * The proto files to generate from, as paths inside of proto/. google.rpc and grpc.* are left out: Go, Python and Java have
+ * published packages of them, and a second copy would clash with those.
  */
 export function foreignFiles(root) {
   const files = protoFiles(root);
   return Object.keys(packages)
     .flatMap((name) => files[name])
-    .filter((file) => !file.startsWith("google/"));
+    .filter((file) => !/^(google|grpc)\//.test(file));
 }
 
 /** Fails with advice where a program is missing. */
