@@ -1,2 +1,4 @@
 // The public face of @guestwire/otel: named exports only.
-export {};
+export type { Conventions } from "./conventions.js";
+export type { OtelOptions, Outcome, Side } from "./options.js";
+export { type Otel, otel } from "./otel.js";
