@@ -1,0 +1,79 @@
+// The shared suite through what this package makes: a channel behind a transport of Connect, and Connect's interceptors on
+// both sides. All of its cases hold.
+import type { Interceptor as ConnectInterceptor } from "@connectrpc/connect";
+import { connect, serve } from "@guestwire/grpc";
+import { createInProcessChannel, createRouter, type Interceptor } from "@guestwire/rpc";
+import { connectInProcess, serve as serveTtrpc } from "@guestwire/ttrpc";
+import { channelSuite } from "../../testkit/src/channel-suite/channel-suite.js";
+import type { ChannelKind } from "../../testkit/src/channel-suite/harness.js";
+import { toChannel } from "./channel.js";
+import { fromInterceptor } from "./from-interceptor.js";
+import { toInterceptor } from "./to-interceptor.js";
+import { toTransport } from "./transport.js";
+
+const pass: ConnectInterceptor = (next) => async (request) => {
+  const response = await next({ ...request });
+  return { ...response };
+};
+const ours: Interceptor = (next) => async (call) => next({ ...call });
+
+const inProcess: ChannelKind = {
+  name: "in-process behind a transport of Connect",
+  async open(routes, { client, server }) {
+    const router = createRouter(server);
+    routes(router);
+    const inner = createInProcessChannel(router);
+    return { channel: toChannel(toTransport(inner), { ...client, target: inner.target }), close: () => inner.close() };
+  },
+};
+
+const framed: ChannelKind = {
+  name: "ttrpc frames behind a transport of Connect with an interceptor of ours",
+  async open(routes, { client, server: options }) {
+    const server = serveTtrpc(options);
+    routes(server);
+    const inner = connectInProcess(server);
+    const transport = toTransport(inner, { interceptors: [pass, toInterceptor(ours)] });
+    return {
+      channel: toChannel(transport, { ...client, target: inner.target }),
+      async close() {
+        await inner.close();
+        await server.close({ graceMs: 0 });
+      },
+    };
+  },
+};
+
+const grpc: ChannelKind = {
+  name: "gRPC behind a transport of Connect",
+  headers: true,
+  async open(routes, { client, server: options }) {
+    const server = serve(options);
+    routes(server);
+    const inner = connect(await server.listen("tcp://127.0.0.1:0"));
+    return {
+      channel: toChannel(toTransport(inner), { ...client, target: inner.target }),
+      async close() {
+        await inner.close();
+        await server.close({ graceMs: 0 });
+      },
+    };
+  },
+};
+
+const intercepted: ChannelKind = {
+  name: "in-process with Connect's interceptors on both sides",
+  async open(routes, { client, server }) {
+    const all = (own: readonly Interceptor[] = []): Interceptor[] => [
+      fromInterceptor(pass),
+      ...own,
+      fromInterceptor(pass),
+    ];
+    const router = createRouter({ ...server, interceptors: all(server?.interceptors) });
+    routes(router);
+    const options = { ...client, interceptors: all(client?.interceptors) };
+    return { channel: createInProcessChannel(router, options), close: async () => {} };
+  },
+};
+
+for (const kind of [framed, intercepted]) channelSuite(kind);
