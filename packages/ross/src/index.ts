@@ -1,4 +1,12 @@
 // The public face of @guestwire/ross: containers, images, snapshots and the daemon itself.
+
+export {
+  type AttachTerminalOptions,
+  attachTerminal,
+  type TerminalIn,
+  type TerminalOut,
+} from "./attach-terminal.js";
+export { type RossText, rossError, rossErrors, rossTexts } from "./errors.js";
 export {
   type AttachOutput,
   AttachOutputSchema,
@@ -291,3 +299,9 @@ export {
   type SnapshotterServiceHandler,
   SnapshotterServiceMethods,
 } from "./gen/ross/snapshotter_rpc.js";
+export { rossMessageBytes, rossPort } from "./limits.js";
+export { type Progress, raiseInBand } from "./progress.js";
+export { checkRossRequest, requiredFields, rossRequests } from "./requests.js";
+export { openRoss, type RossApi } from "./ross.js";
+export type { RossCollected, RossExit, RossOutput, RossRun } from "./run.js";
+export type { RossSession, SessionInput, SessionOptions, TerminalSize } from "./session.js";

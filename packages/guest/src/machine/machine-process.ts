@@ -10,6 +10,7 @@ import { type Channel, type Client, Code, createClient, RpcError } from "@guestw
 import { connect } from "@guestwire/ttrpc";
 import { failure, textOf } from "../errors.js";
 import { machineAnswerMs, machineBootMs } from "../limits.js";
+import { stdioOf } from "../process/inherited.js";
 import { killScope, scopeVariable } from "../process/scope.js";
 import { settledWithin } from "../wait.js";
 import { type MachinePaths, socketName } from "./machine-folder.js";
@@ -55,7 +56,7 @@ export class MachineProcess {
         env: { PATH: process.env["PATH"], [scopeVariable]: scope },
         // A group of its own, so that a terminal's signals reach the guest alone.
         detached: true,
-        stdio: ["ignore", console.fd, console.fd, "pipe"],
+        stdio: stdioOf(["ignore", console.fd, console.fd, "pipe"]),
       });
       await once(child, "spawn");
       child.on("error", () => {});

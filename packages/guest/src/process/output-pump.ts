@@ -19,9 +19,13 @@ export class OutputPump {
     });
   }
 
-  /** Begins to read. */
+  /** Begins to read a pipe. */
   open(fd: number): void {
-    const socket = new Socket({ fd, readable: true, writable: false });
+    this.read(new Socket({ fd, readable: true, writable: false }));
+  }
+
+  /** Begins to read. An error is an end, as terminals end with one. */
+  read(socket: Socket): void {
     this.#socket = socket;
     socket.on("data", (data: Buffer) => {
       this.#reads++;
@@ -35,12 +39,14 @@ export class OutputPump {
 
   /**
    * The process has ended: ends the output once what is in the pipe was passed on, even if another process still holds
-   * the pipe. Slow readers have ten seconds.
+   * the pipe.
+   *
+   * @param limitMs How long slow readers have. Default ten seconds; Infinity for no limit.
    */
-  finish(): Promise<void> {
+  finish(limitMs: number = drainMs): Promise<void> {
     if (this.#socket === undefined) this.cut();
     if (!this.output.ended) {
-      this.#limit = setTimeout(() => this.cut(), drainMs);
+      if (limitMs !== Number.POSITIVE_INFINITY) this.#limit = setTimeout(() => this.cut(), limitMs);
       this.#watch();
     }
     return this.#ended.promise;

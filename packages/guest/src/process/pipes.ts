@@ -1,8 +1,10 @@
 // Real pipes for the standard streams of a child. Node's own are socket pairs, on which `echo x > /dev/stderr` fails in
 // the child, and named ones stand still when opened too late. Opens descriptors only; reading and writing are the
 // caller's.
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { closeSync, constants, fchownSync, openSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import { stdioOf } from "./inherited.js";
 import type { RunAs } from "./run-as.js";
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
@@ -27,12 +29,17 @@ const script =
  * @param owner Who may open the child's ends anew (`/dev/stdout`), where that is somebody else.
  */
 export async function openPipes(withStdin: boolean, owner?: RunAs): Promise<Pipes> {
-  const maker = spawn("/bin/sh", ["-c", script], { stdio: ["pipe", "pipe", "ignore"], detached: true });
-  maker.stdin.on("error", () => {});
+  const maker = spawn("/bin/sh", ["-c", script], {
+    stdio: stdioOf(["pipe", "pipe", "ignore"]),
+    detached: true,
+  }) as ChildProcessByStdio<Writable, Readable, null>;
   const ended = new Promise<void>((resolve, reject) => {
     maker.once("error", reject);
     maker.once("close", resolve);
   });
+  // Where no descriptor is left there are no streams, whatever the types say; the error comes in a moment.
+  if ((maker.stdin as Writable | undefined) === undefined) await ended;
+  maker.stdin.on("error", () => {});
   const opened: number[] = [];
   try {
     const holder = await Promise.race([firstLine(maker.stdout), ended.then(() => undefined)]);

@@ -119,3 +119,17 @@ test("several outputs come in one stream, each with its end", async () => {
   for await (const message of reader) found.push(message);
   expect(found).toEqual(["left", "end of left", "right", "end of right"]);
 });
+
+test("a reader that is full of one output loses nothing of another, which came before that stands still", async () => {
+  const [left, right] = [new ProcessOutput(() => {}), new ProcessOutput(() => {})];
+  const source = (output: ProcessOutput, name: string) => ({ output, chunk: () => name, end: `end of ${name}` });
+  const reader = readOutput([source(left, "left"), source(right, "right")]);
+  for (let sent = 0; sent < subscriberChunks; sent++) left.push(Buffer.alloc(1));
+  expect(right.flowing).toBe(false);
+  right.push(Buffer.alloc(1));
+  left.end();
+  right.end();
+  const found: string[] = [];
+  for await (const message of reader) found.push(message);
+  expect(found.filter((message) => message === "right")).toHaveLength(1);
+});

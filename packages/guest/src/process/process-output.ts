@@ -49,7 +49,9 @@ export class ProcessOutput {
     if (this.#ended) return;
     if (this.#kept !== undefined) return this.#keep(data);
     const ready = [...this.#readers].filter((reader) => reader.hasRoom());
-    for (const piece of pieces(data)) for (const reader of ready) reader.chunk(piece);
+    // A reader of two outputs may be full of the other one: what comes before this one stands still must not be lost.
+    const takers = ready.length > 0 ? ready : [...this.#readers];
+    for (const piece of pieces(data)) for (const reader of takers) reader.chunk(piece);
   }
 
   /** Ends the output for all who read and will read. */

@@ -1,9 +1,11 @@
 // One supervised child process: started, fed, read, signaled and awaited. Its own session, so that its whole group can
 // be signaled. Knows no container and no service.
 import { type ChildProcess, spawn } from "node:child_process";
-import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import type { GuestClock } from "../clock.js";
+import { drainMs } from "../limits.js";
+import { type ExitStatus, exitStatus, signalGroup, started } from "./child.js";
+import { stdioOf } from "./inherited.js";
 import { OutputPump } from "./output-pump.js";
 import { closeAll, openPipes } from "./pipes.js";
 import { ProcessInput } from "./process-input.js";
@@ -21,6 +23,8 @@ export interface ProcessSpec {
   readonly cwd: string;
   /** Default: the guest's own user. */
   readonly runAs?: RunAs | undefined;
+  /** Whether stderr goes the way of stdout, so that the order of what is written to both is kept. Default false. */
+  readonly mergeOutput?: boolean;
 }
 
 /** How a process lives in its guest. */
@@ -30,14 +34,8 @@ export interface ProcessHome {
   /** The scope that the process and all of its descendants belong to. */
   readonly scope: string;
   readonly clock: GuestClock;
-}
-
-/** How a process ended. */
-export interface ExitStatus {
-  /** 0 to 255; 128 + signal number when a signal ended it. */
-  readonly code: number;
-  /** When, in milliseconds since 1970. */
-  readonly at: number;
+  /** How long the last output may wait for slow readers, in milliseconds. Default: {@link drainMs}, as stdio's contract says. */
+  readonly drainMs?: number;
 }
 
 // Waits for a line, then becomes the program. `env -i` sets exactly the environment wanted, which a shell would change.
@@ -124,12 +122,7 @@ export class GuestProcess {
    * @returns Whether there was anything to signal.
    */
   signal(signal: number): boolean {
-    if (this.pid === 0 || this.#exit !== undefined) return false;
-    try {
-      return process.kill(-this.pid, signal);
-    } catch {
-      return false;
-    }
+    return this.#exit === undefined && signalGroup(this.pid, signal);
   }
 
   /** Stops waiting for readers of the output. */
@@ -147,12 +140,14 @@ export class GuestProcess {
   }
 
   async #spawn(args: string[], env: NodeJS.ProcessEnv, stdin: boolean, gated = false): Promise<void> {
-    const { cwd, runAs } = this.spec;
+    const { cwd, runAs, mergeOutput = false } = this.spec;
     const pipes = await openPipes(stdin, runAs);
     let child: ChildProcess;
     try {
       const [program, ...rest] = args as [string, ...string[]];
-      const stdio = [...pipes.child, ...(gated ? (["pipe"] as const) : [])];
+      const [input, output, errors] = pipes.child;
+      const ends = [input, output, mergeOutput ? output : errors];
+      const stdio = stdioOf([...ends, ...(gated ? (["pipe"] as const) : [])]);
       child = spawn(program, rest, { cwd, env, detached: true, stdio, ...runAs });
       await started(child);
     } catch (error) {
@@ -172,23 +167,12 @@ export class GuestProcess {
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
-    const status = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
-    const exit: ExitStatus = { code: status, at: this.#home.clock.now() };
+    const exit = exitStatus(code, signal, this.#home.clock.now());
     this.#exit = exit;
     this.#gate?.destroy();
     this.stdin.closed("the process has ended");
     this.#exited.resolve(exit);
-    void Promise.all([this.#stdout.finish(), this.#stderr.finish()]).then(() => this.#ended.resolve(exit));
+    const { drainMs: limit = drainMs } = this.#home;
+    void Promise.all([this.#stdout.finish(limit), this.#stderr.finish(limit)]).then(() => this.#ended.resolve(exit));
   }
-}
-
-function started(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    child.once("spawn", () => {
-      child.removeListener("error", reject);
-      child.on("error", () => {});
-      resolve();
-    });
-    child.once("error", reject);
-  });
 }

@@ -1,10 +1,11 @@
 // The folder in which a guest keeps everything: made private, locked against a second guest. What is in it is the stores'.
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, realpath, rename, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Code, RpcError } from "@guestwire/rpc";
 import { failure, isSystemError, textOf } from "../errors.js";
+import { removeTree } from "../files/remove-tree.js";
 import { takeLock } from "./state-lock.js";
 
 /** An open state folder. */
@@ -17,7 +18,7 @@ export interface StateFolder {
   readonly bundles: string;
   /** Where machines are. */
   readonly machines: string;
-  /** For things that do not outlive the guest; empty at the start. */
+  /** For things that do not outlive the guest; emptied at the start. */
   readonly scratch: string;
   /** Lets another guest use the folder. */
   release(): void;
@@ -93,6 +94,7 @@ async function makeFolder(path: string): Promise<void> {
 async function emptyFolder(parent: string, name: string): Promise<string> {
   const path = join(parent, name);
   await mkdir(path, { recursive: true, mode: 0o700 });
-  for (const entry of await readdir(path)) await rm(join(path, entry), { recursive: true, force: true });
+  // What cannot be removed, as files of another user, is in nobody's way: names in it are random.
+  for (const entry of await readdir(path)) await removeTree(join(path, entry)).catch(() => {});
   return path;
 }

@@ -158,7 +158,7 @@ export class Container {
   async #initExited(): Promise<void> {
     for (const { process } of this.execs.values()) process.signal(9);
     // What init left in its group and elsewhere; a real container's process namespace would end it as well.
-    await killScope(this.scope);
+    await killScope(this.scope, [this.init.process.pid]);
     const exit = await this.init.process.ended;
     for (;;) {
       const busy = [...this.execs.values()].flatMap((target) => target.busy ?? []);

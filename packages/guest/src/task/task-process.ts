@@ -1,6 +1,7 @@
 // A process as the task API sees it: a name, a state, an exit. The running itself is the supervised process's.
 import { wrongState } from "../errors.js";
-import { type ExitStatus, GuestProcess, type ProcessHome, type ProcessSpec } from "../process/process.js";
+import type { ExitStatus } from "../process/child.js";
+import { GuestProcess, type ProcessHome, type ProcessSpec } from "../process/process.js";
 
 /** Where a task's process is in its life. */
 export type TaskState = "created" | "running" | "stopped";

@@ -52,9 +52,30 @@ function condition(key: string, value: string, find: (name: string) => ImageReco
 
 /** A pattern with `*` and `?`, which do not go over a slash; without a tag it holds for all of them. */
 function byReference(pattern: string): ImageFilter {
-  const escaped = familiar(pattern).replace(/[.+^${}()|[\]\\]/g, "\\$&");
-  const form = new RegExp(`^${escaped.replaceAll("*", "[^/]*").replaceAll("?", "[^/]")}$`);
-  return ({ tags }) => tags.some((tag) => form.test(tag) || form.test(tag.slice(0, tag.lastIndexOf(":"))));
+  const parts = familiar(pattern).split("/");
+  const fits = (name: string): boolean => {
+    const found = name.split("/");
+    return found.length === parts.length && found.every((part, i) => matches(part, parts[i] as string));
+  };
+  return ({ tags }) => tags.some((tag) => fits(tag) || fits(tag.slice(0, tag.lastIndexOf(":"))));
+}
+
+/** Not with a regular expression: one of many stars can take for ever. Here it is at most both lengths multiplied. */
+function matches(text: string, pattern: string): boolean {
+  let [at, next] = [0, 0];
+  let star: { readonly next: number; at: number } | undefined;
+  while (at < text.length) {
+    if (pattern[next] === "*") star = { next: ++next, at };
+    else if (next < pattern.length && (pattern[next] === "?" || pattern[next] === text[at])) {
+      at++;
+      next++;
+    } else if (star !== undefined) {
+      // The last star takes one more; the ones before it never have to.
+      at = ++star.at;
+      next = star.next;
+    } else return false;
+  }
+  return /^\**$/.test(pattern.slice(next));
 }
 
 function createdAt({ configuration: { created }, pulledAt }: ImageRecord): number {

@@ -1,10 +1,8 @@
 // The images of a guest: what they are and by which names they are found. Kept in one file; blobs and layers lie in their
 // own stores, and go with the last image that needs them.
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Code } from "@guestwire/rpc";
-import { failure, isSystemError, missing, quoted, textOf, wrongState } from "../../errors.js";
-import { writeWhole } from "../../state/state-folder.js";
+import { missing, quoted, wrongState } from "../../errors.js";
+import { RecordFile } from "../../state/record-file.js";
 import type { ImageLookup, ImageUsers, ResolvedImage } from "../image-lookup.js";
 import { isImageId, parseImageReference } from "../image-reference.js";
 import type { SnapshotStore } from "../snapshots/snapshot-store.js";
@@ -49,16 +47,17 @@ export class ImageStore implements ImageLookup {
   readonly #images = new Map<string, ImageRecord>();
   // Digests that a pull under way needs.
   readonly #pinned = new Map<string, number>();
-  #written: Promise<void> = Promise.resolve();
+  readonly #file: RecordFile<ImageRecord>;
 
   private constructor(home: ImageHome) {
     this.#home = home;
+    this.#file = new RecordFile(join(home.folder, "images.json"));
   }
 
   /** Opens the store with the images that are there. */
   static async open(home: ImageHome): Promise<ImageStore> {
     const store = new ImageStore(home);
-    for (const image of await readImages(store.#file)) store.#images.set(image.id, image);
+    for (const image of await store.#file.read()) store.#images.set(image.id, image);
     return store;
   }
 
@@ -188,21 +187,8 @@ export class ImageStore implements ImageLookup {
     }
   }
 
-  get #file(): string {
-    return join(this.#home.folder, "images.json");
-  }
-
-  /** Writes all records, one writer at a time. */
   #save(): Promise<void> {
-    const write = async (): Promise<void> => {
-      try {
-        await writeWhole(this.#file, JSON.stringify([...this.#images.values()]));
-      } catch (error) {
-        throw failure(Code.Internal, `images: ${textOf(error)}`, error);
-      }
-    };
-    this.#written = this.#written.then(write, write);
-    return this.#written;
+    return this.#file.write(() => this.#images.values());
   }
 }
 
@@ -220,13 +206,4 @@ export function contentOf({ id, manifest, layers, configuration }: Omit<ImageRec
 
 function union(some: readonly string[] = [], more: readonly string[]): string[] {
   return [...new Set([...some, ...more])];
-}
-
-async function readImages(file: string): Promise<ImageRecord[]> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as ImageRecord[];
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return [];
-    throw failure(Code.FailedPrecondition, `${file}: ${textOf(error)}`, error);
-  }
 }

@@ -2,15 +2,15 @@
 // a copy of its parent (without a second copy of the data where the file system can), a view is its parent's own folder.
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Code } from "@guestwire/rpc";
 import type { GuestClock } from "../../clock.js";
-import { exists, failure, invalid, isSystemError, missing, quoted, textOf, wrongState } from "../../errors.js";
-import { removeTree } from "../../joblet/jobs/remove-tree.js";
-import { writeWhole } from "../../state/state-folder.js";
-import { measure, type Usage } from "./usage.js";
+import { exists, failure, invalid, missing, quoted, textOf, wrongState } from "../../errors.js";
+import { removeTree } from "../../files/remove-tree.js";
+import { measure, type Usage } from "../../files/usage.js";
+import { RecordFile } from "../../state/record-file.js";
 
 /** What may be done with a snapshot: look at it, write to it, or build on it. */
 export type SnapshotKind = "view" | "active" | "committed";
@@ -47,11 +47,12 @@ export class SnapshotStore {
   // Keys and folders of snapshots that are being made, and parents that are being copied.
   readonly #making = new Map<string, string>();
   readonly #copying = new Map<string, number>();
-  #written: Promise<void> = Promise.resolve();
+  readonly #file: RecordFile<SnapshotRecord>;
 
   private constructor(root: string, clock: GuestClock) {
     this.#root = root;
     this.#clock = clock;
+    this.#file = new RecordFile(join(root, "snapshots.json"));
   }
 
   /**
@@ -62,7 +63,7 @@ export class SnapshotStore {
   static async open(root: string, clock: GuestClock): Promise<SnapshotStore> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     const store = new SnapshotStore(root, clock);
-    for (const record of await readRecords(store.#recordFile)) store.#records.set(record.key, record);
+    for (const record of await store.#file.read()) store.#records.set(record.key, record);
     return store;
   }
 
@@ -173,6 +174,7 @@ export class SnapshotStore {
       await this.#save();
       return record;
     } catch (error) {
+      this.#records.delete(key);
       if (folder !== "") await removeTree(join(this.#root, folder)).catch(() => {});
       throw error;
     } finally {
@@ -209,20 +211,12 @@ export class SnapshotStore {
     else this.#copying.set(parent, count);
   }
 
-  get #recordFile(): string {
-    return join(this.#root, "snapshots.json");
-  }
-
   #tree(folder: string): string {
     return join(this.#root, folder, "fs");
   }
 
-  /** Writes all records, one writer at a time. */
   #save(): Promise<void> {
-    const write = (): Promise<void> =>
-      this.#onDisk(() => writeWhole(this.#recordFile, JSON.stringify([...this.#records.values()])));
-    this.#written = this.#written.then(write, write);
-    return this.#written;
+    return this.#file.write(() => this.#records.values());
   }
 
   async #onDisk<T>(step: () => Promise<T>): Promise<T> {
@@ -236,13 +230,4 @@ export class SnapshotStore {
 
 function subject(key: string): string {
   return `snapshots/${key}`;
-}
-
-async function readRecords(file: string): Promise<SnapshotRecord[]> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as SnapshotRecord[];
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return [];
-    throw failure(Code.FailedPrecondition, `${file}: ${textOf(error)}`, error);
-  }
 }

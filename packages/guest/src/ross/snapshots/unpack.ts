@@ -8,7 +8,7 @@ import { Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
 import { Parser, Unpack } from "tar";
-import { removeTree } from "../../joblet/jobs/remove-tree.js";
+import { removeTree } from "../../files/remove-tree.js";
 
 const whiteout = ".wh.";
 const opaque = ".wh..wh..opq";
