@@ -1,4 +1,22 @@
 // The public face of @guestwire/joblet: all services of Joblet.
+
+export type { NodeIdentity } from "./config/certificates.js";
+export type { FindConfigOptions } from "./config/find-config.js";
+export {
+  type JobletConfig,
+  type JobletNodeConfig,
+  type LoadConfigOptions,
+  loadJobletConfig,
+} from "./config/load-config.js";
+export {
+  type JobletConnectOptions,
+  type JobletNode,
+  jobletMessageBytes,
+  jobletNode,
+  jobletServerName,
+} from "./config/node.js";
+export { followLogLines, followLogs, type LogLinesOptions, splitLines } from "./follow-logs.js";
+export { type FollowTelematicsOptions, followMetrics, followTelematics } from "./follow-records.js";
 export { type EmptyRequest, EmptyRequestSchema, type Timestamp, TimestampSchema } from "./gen/joblet/common_pb.js";
 export {
   type CancelJobRequest,
@@ -242,3 +260,23 @@ export {
   type VolumeServiceHandler,
   VolumeServiceMethods,
 } from "./gen/joblet/volume_rpc.js";
+export { inBandError, raiseInBand } from "./in-band.js";
+export type { FollowOptions, ReconnectOptions } from "./reconnect.js";
+export {
+  type JobletAuthorizeOptions,
+  type JobletRole,
+  jobletAuthorize,
+  jobletRole,
+  viewerMethods,
+} from "./roles.js";
+export { type FinalJobStatus, isFinal, isJobStatus, type JobStatus } from "./status.js";
+export {
+  dateFromNs,
+  dateFromText,
+  dateFromTimestamp,
+  nsFromDate,
+  textFromDate,
+  timestampFromDate,
+} from "./time.js";
+export { type Upload, type UploadOptions, uploadFiles } from "./upload-files.js";
+export { type WaitForJobOptions, waitForJob } from "./wait-for-job.js";
