@@ -1,6 +1,8 @@
 // One set of handlers behaves alike everywhere: the shared suite over every way from a client to a server.
+import * as grpc from "@guestwire/grpc";
 import { createInProcessChannel, createRouter } from "@guestwire/rpc";
 import { connect, connectInProcess, serve } from "@guestwire/ttrpc";
+import { createTestCa } from "./certificates.js";
 import { channelSuite } from "./channel-suite/channel-suite.js";
 import type { ChannelKind } from "./channel-suite/harness.js";
 import { tempFolder } from "./temp-folder.js";
@@ -40,4 +42,54 @@ const unixSocket: ChannelKind = {
   },
 };
 
-for (const kind of [inProcess, framed, unixSocket]) channelSuite(kind);
+const grpcUnixSocket: ChannelKind = {
+  name: "gRPC over a unix socket",
+  headers: true,
+  async open(routes, options) {
+    const folder = await tempFolder();
+    const server = grpc.serve(options.server);
+    routes(server);
+    const address = await server.listen(`unix://${folder.file("g.sock")}`);
+    return {
+      channel: grpc.connect(address, options.client),
+      async close() {
+        await server.close({ graceMs: 0 });
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  },
+};
+
+const grpcTcp: ChannelKind = {
+  name: "gRPC over TCP",
+  headers: true,
+  async open(routes, options) {
+    const server = grpc.serve(options.server);
+    routes(server);
+    const address = await server.listen("tcp://127.0.0.1:0");
+    return { channel: grpc.connect(address, options.client), close: () => server.close({ graceMs: 0 }) };
+  },
+};
+
+const grpcTls: ChannelKind = {
+  name: "gRPC over TCP with mTLS",
+  headers: true,
+  async open(routes, options) {
+    const { ca, server: shown, client } = await certificates;
+    const server = grpc.serve({ ...options.server, tls: { ...shown, ca } });
+    routes(server);
+    const address = await server.listen("tcp://127.0.0.1:0");
+    return {
+      channel: grpc.connect(address, { ...options.client, tls: { ...client, ca } }),
+      close: () => server.close({ graceMs: 0 }),
+    };
+  },
+};
+
+const certificates = (async () => {
+  const { ca, issue } = await createTestCa();
+  const server = await issue({ commonName: "server", names: ["127.0.0.1"] });
+  return { ca, server, client: await issue({ commonName: "client", client: true }) };
+})();
+
+for (const kind of [inProcess, framed, unixSocket, grpcUnixSocket, grpcTcp, grpcTls]) channelSuite(kind);

@@ -169,15 +169,17 @@ export function cancellation(open: Open): void {
     });
 
     test("leaving a stream that was never read ends the call", async () => {
+      const begun = Promise.withResolvers<void>();
       const told = Promise.withResolvers<unknown>();
       await using peer = await open({
         async *split(_, context) {
+          begun.resolve();
           told.resolve(await fired(context.signal));
           yield {};
         },
       });
       const responses = peer.client.split({});
-      await peer.client.echo({});
+      await begun.promise;
       await responses.return();
       expect(await told.promise).toMatchObject({ code: Code.Canceled });
     });

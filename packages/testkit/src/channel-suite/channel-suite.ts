@@ -33,7 +33,7 @@ export function channelSuite(kind: ChannelKind): void {
     deadlines(open);
     cancellation(open);
     requestStreams(open);
-    contexts(open);
+    contexts(open, kind.headers ?? false);
     interceptors(open);
     closing(open);
   });

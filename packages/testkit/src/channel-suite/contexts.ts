@@ -4,8 +4,12 @@ import { describe, expect, test } from "vitest";
 import { EchoService } from "../gen/guestwire/test/v1/echo_pb.js";
 import { all, failure, type Open } from "./harness.js";
 
-/** Declares these tests for one kind of channel. */
-export function contexts(open: Open): void {
+/**
+ * Declares these tests for one kind of channel.
+ *
+ * @param headers Whether metadata travels as HTTP/2 headers.
+ */
+export function contexts(open: Open, headers: boolean): void {
   describe("the handler's context", () => {
     test("names the method and the peer, and takes response metadata", async () => {
       let seen: HandlerContext | undefined;
@@ -24,7 +28,7 @@ export function contexts(open: Open): void {
       expect(seen?.peer.address).toContain(":");
       expect(seen?.deadline).toBeUndefined();
       expect(seen?.timeRemainingMs()).toBe(Number.POSITIVE_INFINITY);
-      expect([...(seen?.metadata ?? ["none"])]).toEqual([]);
+      expect(sent(seen?.metadata ?? [["none", ""]])).toEqual([]);
       expect(seen?.signal.aborted).toBe(false);
       expect(seen?.values).toBe(seen?.values);
     });
@@ -48,12 +52,23 @@ export function contexts(open: Open): void {
       const client = createClient(EchoService, peer.channel, { metadata: [["x-client", "k"]] });
       const metadata: [string, string][] = [
         ["b", "2"],
-        ["Shared", "ü 🌍"],
+        ["Shared", headers ? "two words" : "ü 🌍"],
         ["b", ""],
       ];
-      const expected = ["x-channel=c", "shared=1", "x-client=k", "b=2", "shared=ü 🌍", "b="];
       const seen = await client.inspect({}, { metadata });
-      expect(seen.metadata.map(({ key, value }) => `${key}=${value}`)).toEqual(expected);
+      const pairs = sent(seen.metadata.map(({ key, value }) => [key, value]));
+      if (headers) {
+        expect(pairs).toHaveLength(4);
+        expect(Object.fromEntries(pairs)).toEqual({
+          "x-channel": "c",
+          shared: "1, two words",
+          "x-client": "k",
+          b: "2, ",
+        });
+      } else {
+        const expected = ["x-channel=c", "shared=1", "x-client=k", "b=2", "shared=ü 🌍", "b="];
+        expect(pairs.map(([key, value]) => `${key}=${value}`)).toEqual(expected);
+      }
     });
 
     test("has the metadata of streams, also long after the call began", async () => {
@@ -61,15 +76,23 @@ export function contexts(open: Open): void {
       await using peer = await open({
         async *split(_, context) {
           await go.promise;
-          yield { text: JSON.stringify(context.metadata) };
+          yield { text: JSON.stringify(sent(context.metadata)) };
         },
-        join: async (_, context) => ({ text: JSON.stringify(context.metadata) }),
+        join: async (_, context) => ({ text: JSON.stringify(sent(context.metadata)) }),
       });
       const options = { metadata: { a: ["1", "2"] } };
+      const expected = headers ? '[["a","1, 2"]]' : '[["a","1"],["a","2"]]';
       const split = all(peer.client.split({}, options));
-      expect((await peer.client.join([], options)).text).toBe('[["a","1"],["a","2"]]');
+      expect((await peer.client.join([], options)).text).toBe(expected);
       go.resolve();
-      expect((await split)[0]?.text).toBe('[["a","1"],["a","2"]]');
+      expect((await split)[0]?.text).toBe(expected);
+    });
+
+    test("has the bytes of `-bin` keys as base64 text", async () => {
+      await using peer = await open();
+      const values = ["AQID/w==", "", "+/8="];
+      const seen = await peer.client.inspect({}, { metadata: { "x-bytes-bin": values } });
+      expect(seen.metadata.filter(({ key }) => key === "x-bytes-bin").map(({ value }) => value)).toEqual(values);
     });
 
     test("metadata that cannot be sent is refused by name", async () => {
@@ -100,4 +123,9 @@ export function contexts(open: Open): void {
       expect(contexts.map(({ signal }) => signal.aborted)).toEqual([false, false]);
     });
   });
+}
+
+/** The pairs that the client's caller gave: HTTP/2 adds who it is. */
+function sent(pairs: Iterable<readonly [key: string, value: string]>): (readonly [key: string, value: string])[] {
+  return [...pairs].filter(([key]) => key !== "user-agent");
 }

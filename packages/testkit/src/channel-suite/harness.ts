@@ -21,6 +21,11 @@ export interface OpenOptions {
 /** A way to make channels: what differs between them, and nothing else. */
 export interface ChannelKind {
   readonly name: string;
+  /**
+   * Whether metadata travels as HTTP/2 headers: visible ASCII only, several values of a key joined to one, no order among
+   * different keys, and a `user-agent` that nobody set. Default false: ordered pairs of any text.
+   */
+  readonly headers?: boolean;
   /** Serves these services and opens a channel to them. */
   open(routes: (registry: ServiceRegistry) => void, options: OpenOptions): Promise<OpenChannel>;
 }

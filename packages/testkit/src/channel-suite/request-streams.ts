@@ -9,11 +9,12 @@ import { all, failure, type Open } from "./harness.js";
 export function requestStreams(open: Open): void {
   describe("streams of requests", () => {
     test("that fail end the call with their error as cause, and the handler's reading fails", async () => {
+      const begun = Promise.withResolvers<void>();
       const told = Promise.withResolvers<unknown>();
       await using peer = await open({
         async join(requests) {
           try {
-            for await (const _ of requests);
+            for await (const _ of requests) begun.resolve();
           } catch (error) {
             told.resolve(error);
             throw error;
@@ -24,6 +25,8 @@ export function requestStreams(open: Open): void {
       const broken = new RpcError(Code.DataLoss, "the disk is gone");
       async function* requests() {
         yield {};
+        // A call that ends at once may never have left.
+        await begun.promise;
         throw broken;
       }
       const error = RpcError.from(await failure(peer.client.join(requests())));
