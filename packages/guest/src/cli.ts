@@ -1,9 +1,8 @@
 // guestwire-guest: a guest as a program. Reads the command line, serves, and ends in order on SIGTERM and SIGINT.
-import { serve } from "@guestwire/ttrpc";
-import { helpText, readCommandLine } from "./cli-options.js";
-import { defaultAddress } from "./default-address.js";
+import { type CliOptions, helpText, readCommandLine } from "./cli-options.js";
 import { textOf } from "./errors.js";
-import { createGuest } from "./guest.js";
+import { createGuest, type Guest } from "./guest.js";
+import { openServers } from "./servers.js";
 import { whenStarterGone } from "./starter.js";
 import { version } from "./version.js";
 
@@ -20,8 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(options.help ? helpText : `${version}\n`);
       return 0;
     }
-    const { listen, stateDir, manageHardware } = options;
-    await runGuest(listen, { manageHardware, ...(stateDir !== undefined && { stateDir }) });
+    await runGuest(options);
     return 0;
   } catch (error) {
     process.stderr.write(`guestwire-guest: ${textOf(error)}\n`);
@@ -29,18 +27,24 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runGuest(listen: readonly string[], options: Parameters<typeof createGuest>[0]): Promise<void> {
-  await using server = serve();
-  const addresses = listen.length > 0 ? listen : [defaultAddress()];
-  await using guest = await createGuest(options);
-  guest.register(server);
+async function runGuest(options: CliOptions): Promise<void> {
+  const { stateDir, manageHardware, imageLayouts } = options;
+  // Heard from the beginning: opening starts what was left waiting. Whoever signals twice has no patience left for a grace.
+  let signals = 0;
+  let opened: Guest | undefined;
+  const stop = (): void => {
+    signals++;
+    void opened?.close(signals === 1 ? {} : { graceMs: 0 });
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
+  await using servers = await openServers(options);
+  await using guest = await createGuest({ manageHardware, imageLayouts, ...(stateDir !== undefined && { stateDir }) });
+  servers.serve(guest);
   // Nobody has to read what is printed.
   process.stdout.on("error", () => {});
-  // Whoever signals twice has no patience left for a grace.
-  let signals = 0;
-  const stop = (): void => void guest.close(signals++ === 0 ? {} : { graceMs: 0 });
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
+  opened = guest;
+  if (signals > 0) stop();
   whenStarterGone(stop);
-  for (const address of addresses) process.stdout.write(`listening on ${await server.listen(address)}\n`);
+  for await (const line of servers.listen()) process.stdout.write(`listening on ${line}\n`);
   await guest.ended;
 }

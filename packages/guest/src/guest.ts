@@ -2,7 +2,9 @@
 import { AgentService } from "@guestwire/agent";
 import { Bundle as SeedBundle } from "@guestwire/bundle";
 import { Bundle } from "@guestwire/bundle/vminitd";
+import { createHealth } from "@guestwire/health";
 import { MachineService } from "@guestwire/machine";
+import { addReflection } from "@guestwire/reflection";
 import type { CloseOptions, ServiceRegistry } from "@guestwire/rpc";
 import { Stdio } from "@guestwire/stdio";
 import { StdIO } from "@guestwire/stdio/vminitd";
@@ -17,12 +19,14 @@ import { createBundleStore } from "./bundle/bundle-store.js";
 import { createClock } from "./clock.js";
 import { createEventBus } from "./events/event-bus.js";
 import { createEventsService } from "./events/events-service.js";
+import { createJobletServices } from "./joblet/joblet-services.js";
 import { prepareGraceMs, shutdownDelayMs, stopGraceMs } from "./limits.js";
 import { createMachineService } from "./machine/machine-service.js";
 import { MachineStore } from "./machine/machine-store.js";
 import type { SshOptions } from "./machine/ssh-info.js";
 import { killScope, signalScope } from "./process/scope.js";
-import { defaultStateDir, openStateFolder } from "./state/state-folder.js";
+import { createRossServices } from "./ross/ross-services.js";
+import { defaultStateDir, openStateFolder, type StateFolder } from "./state/state-folder.js";
 import { createSeedStdioService, createStdIOService } from "./stdio/stdio-service.js";
 import { createFilesystems, type FilesystemFreezer, noFreezer } from "./system/filesystems.js";
 import { createHardware } from "./system/hardware.js";
@@ -47,6 +51,10 @@ export interface GuestOptions {
   readonly sysRoot?: string;
   /** Freezes file systems for the System service. Default: none, every freeze of an ext4 mount fails. */
   readonly freezer?: FilesystemFreezer;
+  /** OCI image layout folders that Ross pulls images from, in the order in which they are asked. Default none. */
+  readonly imageLayouts?: readonly string[];
+  /** How Joblet names this node. Default the host's name. */
+  readonly nodeId?: string;
 }
 
 /** A working guest. */
@@ -55,10 +63,13 @@ export interface Guest extends AsyncDisposable {
   readonly stateDir: string;
   /**
    * Resolves when the guest has ended: by {@link Guest.close}, or because a client asked for it (AgentService.Shutdown,
-   * Task.Shutdown). Close your server then.
+   * Task.Shutdown). Close your server then. Rejects when something could not be ended in order; everything was tried.
    */
   readonly ended: Promise<void>;
-  /** Serves all of the guest's services on a server or router, or on several. */
+  /**
+   * Serves all of the guest's services on a server or router, or on several; health (`grpc.health.v1`) and reflection
+   * (`grpc.reflection.v1` and `v1alpha`) too.
+   */
   register(registry: ServiceRegistry): void;
   /**
    * Ends the guest: all processes and machines get SIGTERM and after `graceMs` (default 5,000) SIGKILL, their ends are
@@ -80,6 +91,15 @@ export interface Guest extends AsyncDisposable {
  */
 export async function createGuest(options: GuestOptions = {}): Promise<Guest> {
   const folder = await openStateFolder(options.stateDir ?? defaultStateDir());
+  try {
+    return await openGuest(folder, options);
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
+}
+
+async function openGuest(folder: StateFolder, options: GuestOptions): Promise<Guest> {
   // What a guest that was killed left behind; nobody could reach it any more.
   await killScope(folder.token);
   const clock = createClock();
@@ -87,8 +107,14 @@ export async function createGuest(options: GuestOptions = {}): Promise<Guest> {
   const machines = await MachineStore.open(folder, clock);
   const containers = new ContainerStore({ token: folder.token, clock, bus });
   const bundles = createBundleStore(folder.bundles, folder.scratch);
+  const { imageLayouts: layouts = [], nodeId } = options;
+  const ross = await createRossServices({ folder, clock, layouts });
+  const joblet = await createJobletServices({ folder, clock, ...(nodeId !== undefined && { nodeId }) });
+  const health = createHealth();
   const hurry = new AbortController();
   const ended = Promise.withResolvers<void>();
+  // Whoever closes the guest hears of it, and need not wait for this as well.
+  ended.promise.catch(() => {});
   let closing = false;
   // Whatever ends this process without closing the guest: nothing that it started may stay behind.
   const lastResort = (): void => void signalScope(folder.token, 9);
@@ -96,26 +122,35 @@ export async function createGuest(options: GuestOptions = {}): Promise<Guest> {
 
   const end = async (graceMs: number): Promise<void> => {
     try {
-      await Promise.all([containers.stopAll(graceMs, hurry.signal), machines.stopAll(graceMs, hurry.signal)]);
+      // Whoever balances over several guests sends nothing more from here on.
+      health.shutdown();
+      // What goes wrong in one part must not cut the others short.
+      const parts = await Promise.allSettled([
+        containers.stopAll(graceMs, hurry.signal),
+        machines.stopAll(graceMs, hurry.signal),
+        ross.close(graceMs, hurry.signal),
+        joblet.close(graceMs, hurry.signal),
+      ]);
       containers.close();
+      health.close();
       bus.close();
       await killScope(folder.token);
+      for (const part of parts) if (part.status === "rejected") throw part.reason;
     } finally {
       process.removeListener("exit", lastResort);
       folder.release();
-      ended.resolve();
     }
   };
   const close = ({ graceMs = stopGraceMs }: CloseOptions = {}): Promise<void> => {
     if (graceMs === 0) hurry.abort();
     if (!closing) {
       closing = true;
-      void end(graceMs);
+      end(graceMs).then(ended.resolve, ended.reject);
     }
     return ended.promise;
   };
   const requestShutdown = (graceMs: number = stopGraceMs): void => {
-    setTimeout(() => void close({ graceMs }), shutdownDelayMs);
+    setTimeout(() => close({ graceMs }).catch(() => {}), shutdownDelayMs);
   };
   const { manageHardware = false, sysRoot = "/sys", freezer = noFreezer } = options;
   const system = {
@@ -140,6 +175,10 @@ export async function createGuest(options: GuestOptions = {}): Promise<Guest> {
         .service(SystemInfo, createSystemInfoService())
         .service(AgentService, createAgentService({ clock, runtime, requestShutdown }))
         .service(MachineService, createMachineService(machines, options.ssh ?? {}));
+      ross.register(registry);
+      joblet.register(registry);
+      addReflection(registry);
+      health.register(registry);
     },
     close,
     [Symbol.asyncDispose]: () => close(),

@@ -27,6 +27,12 @@ export const eventBacklog: number = 4096;
 /** Rounds of looking for the processes of a scope that ends: each round kills what forked during the last. */
 export const killRounds: number = 20;
 
+/**
+ * How often in a row it is looked again only because some process of the host ended during the look: most of these are
+ * others', and one that forks and ends at once is found by the next look.
+ */
+export const vanishedRounds: number = 2;
+
 /** How long a machine may take to answer for the first time, in milliseconds: a Node start on a busy host. */
 export const machineBootMs: number = 30_000;
 
