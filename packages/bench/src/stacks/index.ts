@@ -4,6 +4,7 @@ import type { Stack } from "../stack.js";
 const loaders: ReadonlyMap<string, () => Promise<Stack>> = new Map([
   ["raw", async () => (await import("./raw.js")).raw],
   ["grpcjs-protobufjs", async () => (await import("./grpcjs-protobufjs.js")).grpcjsProtobufjs],
+  ["guestwire-grpc", async () => (await import("./guestwire-grpc.js")).guestwireGrpc],
   ["guestwire-ttrpc", async () => (await import("./guestwire-ttrpc.js")).guestwireTtrpc],
 ]);
 
