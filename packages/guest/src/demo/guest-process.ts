@@ -6,14 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { makeImageLayout } from "./image-layout.js";
 
 const program = fileURLToPath(new URL("../../bin/guestwire-guest.js", import.meta.url));
 
 /** A guest that runs. */
 export interface GuestProcess {
   readonly pid: number;
-  /** Where it listens. */
+  /** Where it serves ttrpc. */
   readonly address: string;
+  /** Where it serves gRPC. */
+  readonly grpcAddress: string;
   /** Sends SIGTERM, waits for the end and removes the folder; gives the exit code, null when a signal killed it. */
   stop(): Promise<number | null>;
 }
@@ -24,7 +27,10 @@ export async function startGuest(): Promise<GuestProcess> {
   const base = Buffer.byteLength(tmpdir()) <= 75 ? tmpdir() : "/tmp";
   const folder = await mkdtemp(join(base, "guestwire-demo-"));
   const address = `unix://${join(folder, "guest.sock")}`;
-  const args = [program, "--listen", address, "--state-dir", join(folder, "state")];
+  const grpcAddress = `unix://${join(folder, "grpc.sock")}`;
+  const images = join(folder, "images");
+  const listen = ["--listen", address, "--grpc", grpcAddress];
+  const args = [program, ...listen, "--image-layout", images, "--state-dir", join(folder, "state")];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   // Whatever ends this process: the guest goes too.
   process.once("exit", () => child.kill("SIGTERM"));
@@ -37,12 +43,12 @@ export async function startGuest(): Promise<GuestProcess> {
     return child.exitCode;
   };
   try {
-    await ready(child);
+    await Promise.all([ready(child), makeImageLayout(images)]);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { pid: child.pid as number, address, stop };
+  return { pid: child.pid as number, address, grpcAddress, stop };
 }
 
 async function ready(child: ChildProcess): Promise<void> {
@@ -50,9 +56,9 @@ async function ready(child: ChildProcess): Promise<void> {
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     errors += text;
   });
-  // The guest prints one line per address once it can be called.
+  // The guest prints one line per address once it can be called there; gRPC comes last.
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-    if (line.includes("unix://")) return void child.stdout?.resume();
+    if (line.includes("(gRPC)")) return void child.stdout?.resume();
   }
   throw new Error(`the guest did not start: ${errors.trim()}`);
 }

@@ -1,7 +1,9 @@
 // The demo: a guest as a process of its own, and a client that does with it what users do. Ends with 0 only when
 // everything was as it should be. Run by `npx -y pnpm@12 demo`.
+import { connect as connectGrpc } from "@guestwire/grpc";
 import type { Channel } from "@guestwire/rpc";
 import { connect } from "@guestwire/ttrpc";
+import { bothWiresStep, jobletStep, rossStep } from "./grpc-steps.js";
 import { startGuest } from "./guest-process.js";
 import { agentStep, cancelStep, errorStep, machineStep, systemStep } from "./steps.js";
 import { createTaskSteps } from "./task-steps.js";
@@ -29,15 +31,16 @@ process.stdout.on("error", () => void leave(1));
 
 transcript.title(
   "Guestwire demo",
-  "a guest in a process of its own, a typed client, ttrpc over a unix socket between them",
+  "a guest in a process of its own, a typed client, ttrpc and gRPC over unix sockets between them",
 );
 
-const { pid, address, stop } = await starting.catch((error: Error) => {
+const { pid, address, grpcAddress, stop } = await starting.catch((error: Error) => {
   if (!left.signal.aborted) process.stderr.write(`demo: ${error.message}\n`);
   process.exit(process.exitCode ?? 1);
 });
 let channel: Channel | undefined;
 let events: Channel | undefined;
+let grpc: Channel | undefined;
 try {
   await transcript.step("Connect", async () => {
     transcript.fact("guest", `process ${pid}`);
@@ -45,8 +48,9 @@ try {
     channel = connect(address, { timeoutMs: 10_000 });
     // A stream that lasts has a connection of its own, so that nothing else waits behind it.
     events = connect(address);
+    grpc = connectGrpc(grpcAddress, { timeoutMs: 30_000 });
   });
-  if (channel !== undefined && events !== undefined) {
+  if (channel !== undefined && events !== undefined && grpc !== undefined) {
     await systemStep(transcript, channel);
     const tasks = createTaskSteps(transcript, channel, events);
     await tasks.bundle();
@@ -57,11 +61,15 @@ try {
     await agentStep(transcript, channel);
     await errorStep(transcript, channel);
     await cancelStep(transcript, channel);
+    await bothWiresStep(transcript, channel, grpc);
+    await rossStep(transcript, grpc);
+    await jobletStep(transcript, grpc);
   }
 } finally {
   await transcript.step("Close", async () => {
     await events?.close();
     await channel?.close();
+    await grpc?.close();
     transcript.call("channel.close()");
     const code = await stop();
     transcript.check("the guest ends cleanly on SIGTERM", code === 0, code);
