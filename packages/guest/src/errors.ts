@@ -68,6 +68,10 @@ export function unsupported(text: string): RpcError {
 /** The text of anything that was thrown, without an `RpcError`'s code in front. */
 export function textOf(error: unknown): string {
   if (error instanceof RpcError) return error.rawMessage;
+  // What `await using` throws where something failed and its disposal too.
+  if (error instanceof Error && "suppressed" in error && "error" in error) {
+    return `${textOf(error.suppressed)}; then ${textOf(error.error)}`;
+  }
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -57,7 +57,9 @@ export function createImageService(home: PullHome, users: ImageUsers): ImageServ
       if (limit < 0) throw invalid("limit", `${limit} is negative`);
       const none =
         filters["is-official"] === "true" || filters["is-automated"] === "true" || Number(filters["stars"] ?? 0) > 0;
-      const entries = none ? [] : (await Promise.all(home.layouts.map((layout) => layout.entries()))).flat();
+      const entries = none
+        ? []
+        : (await Promise.all(home.layouts.map((layout) => layout.entries().catch(() => [])))).flat();
       const names = [...new Set(entries.map(({ repository }) => repository))].filter((name) => name.includes(term));
       return {
         results: names.slice(0, limit || names.length).map((name) => ({ name, description: "in an image layout" })),

@@ -62,10 +62,17 @@ export async function* pull(
 }
 
 async function findImage(layouts: readonly Layout[], reference: ImageReference): Promise<FoundImage> {
+  let failed: unknown;
   for (const layout of layouts) {
-    const found = await layout.find(reference);
-    if (found !== undefined) return found;
+    try {
+      const found = await layout.find(reference);
+      if (found !== undefined) return found;
+    } catch (error) {
+      // One that is broken, or has the image for another platform, does not hide those behind it.
+      failed ??= error;
+    }
   }
+  if (failed !== undefined) throw failed;
   const name = `${reference.repository}${reference.digest === "" ? `:${reference.tag || "latest"}` : `@${reference.digest}`}`;
   const where =
     layouts.length === 0 ? "this guest has no image layout" : `none of its ${layouts.length} layouts has it`;
