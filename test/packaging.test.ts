@@ -185,6 +185,7 @@ test("the packages' README snippets compile", async () => {
   }
   expect(files.length).toBeGreaterThan(6);
   const { compilerOptions } = JSON.parse(await readFile(join(project, "tsconfig.json"), "utf8"));
-  await writeFile(join(project, "tsconfig.readme.json"), JSON.stringify({ compilerOptions, files }));
+  // Connect's declarations want those of browsers, which its users have.
+  await writeFile(join(project, "tsconfig.readme.json"), JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, files }));
   await run(bin("tsc"), ["-p", join(project, "tsconfig.readme.json")]);
 });

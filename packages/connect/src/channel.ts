@@ -27,7 +27,7 @@ import {
   type UnaryMethod,
 } from "@guestwire/rpc/transport";
 import { connectValuesOf } from "./context-values.js";
-import { fromRpc, toRpcError } from "./errors.js";
+import { fromRpc, toConnectError, toRpcError } from "./errors.js";
 import { canBeHeader, headersOf, metadataOf } from "./headers.js";
 import { hooked } from "./streams.js";
 
@@ -78,7 +78,7 @@ class TransportChannel implements Channel {
     try {
       const header = toHeaders(options.metadata);
       checkMessage(method.input, request);
-      const { signal } = end;
+      const signal = signalOf(end);
       const reply = await end.race(async () =>
         this.#transport.unary(method, signal, timeoutOf(end, options), header, request as never, valuesIn(options)),
       );
@@ -111,7 +111,7 @@ class TransportChannel implements Channel {
         const requests = requestsOf(method, request, end);
         const reply = await this.#transport.stream(
           method,
-          end.signal,
+          signalOf(end),
           timeoutOf(end, options),
           header,
           requests as AsyncIterable<never>,
@@ -168,6 +168,15 @@ function timeoutOf(end: CallEnd, { timeoutMs }: CallOptions): number | undefined
   const left = end.timeRemainingMs();
   // Connect's timers end at once for more than they can count; the channel's own clock ends such a call.
   return left > longestTimerMs ? 0 : Math.max(1, Math.ceil(left));
+}
+
+/** Fires when the call ends early, with an error of Connect: its transports tell the server by the error's code. */
+function signalOf(end: CallEnd): AbortSignal {
+  const controller = new AbortController();
+  end.whenOver((error) => {
+    if (error !== undefined) controller.abort(toConnectError(error));
+  });
+  return controller.signal;
 }
 
 function valuesIn({ values }: CallOptions): ReturnType<typeof connectValuesOf> {

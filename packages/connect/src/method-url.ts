@@ -2,11 +2,11 @@
 
 /**
  * An address as the front of a URL whose path is the method's: `unix:///run/a.sock` becomes `unix://%2Frun%2Fa.sock`.
- * Addresses that are such a front already, as `tcp://host:port`, stay as they are.
+ * Addresses that are such a front already, as `tcp://host:port` or `https://host/prefix`, stay as they are.
  */
 export function baseUrlOf(address: string): string {
   const url = URL.canParse(`${address}/`) ? new URL(`${address}/`) : undefined;
-  if (url !== undefined && url.pathname === "/" && url.host !== "") return address;
+  if (url !== undefined && url.host !== "" && (url.pathname === "/" || /^https?:$/.test(url.protocol))) return address;
   const [, scheme = "guestwire", rest = address] = /^([a-z][a-z0-9+.-]*):(?:\/\/)?(.*)$/is.exec(address) ?? [];
   return `${scheme}://${encodeURIComponent(rest) || "local"}`;
 }

@@ -1,7 +1,7 @@
 // Small tools on streams of messages between Connect and us. None has a queue and none is a generator: a generator passes
 // `return` on only between two messages.
 import type { MessageStream } from "@guestwire/rpc";
-import { iterate } from "@guestwire/rpc/transport";
+import { iterate, leave } from "@guestwire/rpc/transport";
 
 const finished: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
@@ -49,6 +49,13 @@ export function hooked<T>(messages: MessageStream<T>, { each, failed, ended }: S
       await source.return?.();
       return finished;
     },
+    // Connect gives up on a stream by this, and takes none without it.
+    async throw(error) {
+      over = true;
+      source ??= iterate(messages);
+      leave(source);
+      throw error;
+    },
     [Symbol.asyncIterator]: () => stream,
   };
   return stream;
@@ -76,6 +83,10 @@ export async function begun<T>(messages: AsyncIterable<T>, header: Promise<void>
     async return() {
       await source.return?.();
       return finished;
+    },
+    async throw(error) {
+      leave(source);
+      throw error;
     },
     [Symbol.asyncIterator]: () => rest,
   };

@@ -20,6 +20,7 @@ import { CallTime } from "./call-time.js";
 import { valuesOf } from "./context-values.js";
 import { fromConnect, toConnectError } from "./errors.js";
 import { type HeadersInit, headersOf, metadataOf } from "./headers.js";
+import { leftWithReader } from "./left-streams.js";
 import { baseUrlOf, methodUrl } from "./method-url.js";
 import { ResponseMetadata } from "./response-metadata.js";
 import { begun, hooked } from "./streams.js";
@@ -125,11 +126,16 @@ class ChannelTransport implements Transport {
         const received = new ResponseMetadata();
         const failed = (error: unknown): ConnectError => toConnectError(error, received.received.header);
         try {
-          const options = callOptions(request, received, time);
+          const leaving = new AbortController();
+          const options = callOptions(request, received, time, leaving.signal);
           const requests = hooked(request.message, { failed: fromConnect }) as AsyncIterable<MessageInitShape<I>>;
           const given = clientStreams(method) ? requests : await single(requests, method);
           const responses = await begun(this.#channel.stream(method, given, options), received.headerArrived);
-          return { stream: true, ...response(method, received), message: hooked(responses, { failed }) };
+          // A client that still sends may well not look at what comes back.
+          const message = clientStreams(method)
+            ? hooked(responses, { failed })
+            : leftWithReader(responses, leaving, { failed });
+          return { stream: true, ...response(method, received), message };
         } catch (error) {
           throw failed(error);
         }
@@ -176,11 +182,17 @@ class ChannelTransport implements Transport {
 }
 
 /** What the channel is given of a call that Connect's interceptors have passed on. */
-function callOptions(request: UnaryRequest | StreamRequest, received: ResponseMetadata, time: CallTime): CallOptions {
+function callOptions(
+  request: UnaryRequest | StreamRequest,
+  received: ResponseMetadata,
+  time: CallTime,
+  leaving?: AbortSignal,
+): CallOptions {
   if (time.leftMs <= 0) throw new ConnectError("the operation timed out", Code.DeadlineExceeded);
   const { timeoutMs } = time;
+  const signal = time.signalFor(request.signal);
   return {
-    signal: time.signalFor(request.signal),
+    signal: leaving === undefined ? signal : AbortSignal.any([signal, leaving]),
     metadata: metadataOf(request.header),
     values: valuesOf(request.contextValues),
     onHeader: received.onHeader,

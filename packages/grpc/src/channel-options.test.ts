@@ -28,6 +28,10 @@ describe("options", () => {
     [{ compression: "brotli" }, "compression must be none, gzip or deflate, not brotli"],
     [{ loadBalancing: "random" }, "loadBalancing must be pick_first or round_robin, not random"],
     [{ retries: 3 }, "retries must be true, false or an object"],
+    [{ backoff: { maxDelay: 5 } }, 'backoff has no option "maxDelay"'],
+    [{ keepalive: { timeMs: 5, permitWithoutCalls: true } }, 'keepalive has no option "permitWithoutCalls"'],
+    [{ limits: { streamWindowBytes: 2 ** 31 } }, "streamWindowBytes"],
+    [{ retries: { maxAttempts: 3 } }, 'retries has no option "maxAttempts"'],
     [{ retries: { attempts: 1 } }, "retries.attempts"],
     [{ retries: { initialBackoffMs: 0 } }, "retries.initialBackoffMs"],
     [{ retries: { maxBackoffMs: -5 } }, "retries.maxBackoffMs"],
@@ -39,7 +43,7 @@ describe("options", () => {
     [{ tls: false }, "tls must be true, options or a function"],
     [{ tls: { cert: "x" } }, "tls.cert is given without tls.key"],
     [{ tls: { ca: "nonsense" } }, "tls.ca is no certificate"],
-    [{ tls: { rejectUnauthorized: false } }, 'tls has no option called "rejectUnauthorized"'],
+    [{ tls: { rejectUnauthorized: false } }, 'tls has no option "rejectUnauthorized"'],
     [{ tls: true, credentials: {} }, "tls and credentials"],
   ])("%j is refused by name", (options, text) => {
     expect(problem(options)).toMatchObject({

@@ -3,6 +3,7 @@ import type { ChannelCredentials, ChannelOptions, compressionAlgorithms, Service
 import { type CallDefaults, Code, RpcError } from "@guestwire/rpc";
 import { emptiable } from "./address-list-balancer.js";
 import type { ClientTls } from "./client-credentials.js";
+import { checkKnown } from "./known-options.js";
 import type { Limits } from "./limits.js";
 import type { RetryOptions } from "./retries.js";
 import type { Target } from "./target.js";
@@ -79,10 +80,14 @@ const known: ReadonlySet<string> = new Set<keyof ConnectOptions>([
   "channelOptions",
 ]);
 
+const knownBackoff: ReadonlySet<string> = new Set(["initialMs", "maxMs"]);
+const knownKeepalive: ReadonlySet<string> = new Set<keyof ClientKeepalive>(["timeMs", "timeoutMs", "withoutCalls"]);
+
 /** @throws {RpcError} Code.InvalidArgument naming an option that does not exist, or two that cannot stand together. */
 export function checkConnectOptions(options: ConnectOptions): void {
-  if (typeof options !== "object" || options === null) throw wrong("the options of connect() must be an object");
-  for (const name of Object.keys(options)) if (!known.has(name)) throw wrong(`connect() has no option "${name}"`);
+  checkKnown("connect()", options, known);
+  if (options.backoff !== undefined) checkKnown("backoff", options.backoff, knownBackoff);
+  if (options.keepalive !== undefined) checkKnown("keepalive", options.keepalive, knownKeepalive);
   if (options.tls !== undefined && options.credentials !== undefined) {
     throw wrong("tls and credentials cannot be given together");
   }
@@ -119,6 +124,7 @@ export function grpcOptions(
     // Counters for a debugging service that nobody asked for cost 5 % of a call.
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": limits.receiveMessageBytes,
+    "grpc-node.flow_control_window": limits.streamWindowBytes,
     // Bounded here, where the error can name the sizes.
     "grpc.max_send_message_length": -1,
     "grpc.initial_reconnect_backoff_ms": milliseconds("backoff.initialMs", backoff?.initialMs ?? 100),

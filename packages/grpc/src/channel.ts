@@ -19,11 +19,11 @@ import { Attempts, routed } from "./resolver.js";
 import { type Retries, resolveRetries } from "./retries.js";
 import { StreamCall } from "./stream-call.js";
 import { parseTarget, type Target } from "./target.js";
+import { longestTimerMs } from "./times.js";
 import { UnaryCall } from "./unary-call.js";
 
 /** How long the connections of a closed channel may take to say goodbye, in milliseconds. */
 const lingerMs = 1000;
-const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Opens a channel to one or several gRPC servers. Returns at once: a connection is made when the first call needs it, and

@@ -14,6 +14,7 @@ import type { Limits } from "./limits.js";
 import { fromGrpcMetadata, toGrpcMetadata } from "./metadata.js";
 import type { PreparedMethod } from "./prepared-method.js";
 import { encodeRequest } from "./serialize.js";
+import { longestTimerMs } from "./times.js";
 
 /** A call of grpc-js. */
 export type GrpcCall = ReturnType<GrpcChannel["createCall"]>;
@@ -33,8 +34,6 @@ export interface CallHome {
   /** The connection broke under the call. @returns Whether it will be started anew. */
   repeat(call: ClientCall): boolean;
 }
-
-const longestTimerMs = 2 ** 31 - 1;
 
 /** What all kinds of client calls share. */
 export abstract class ClientCall implements InterceptingListener {

@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect, createSecureContext, type PeerCertific
 import { type CallCredentials, ChannelCredentials, credentials, type experimental } from "@grpc/grpc-js";
 import { Code, RpcError } from "@guestwire/rpc";
 import { clientConnections, connectionBegins, connectionEnds, connectionFails } from "@guestwire/rpc/transport";
+import { checkKnown } from "./known-options.js";
 import { protocol } from "./protocol.js";
 import { isTlsProvider, type TlsOptions, type TlsProvider, toContextOptions } from "./tls.js";
 
@@ -120,13 +121,14 @@ class Connector implements experimental.SecureConnector {
     this.#giveUp = giveUp;
     this.#watch(socket, giveUp);
     if (this.#destroyed) giveUp("the channel was closed");
-    if (this.#prepared === undefined) {
+    const prepared = this.#load === undefined ? undefined : (this.#prepared ?? (await this.#load()));
+    if (prepared === undefined) {
       ready = socket;
       this.#opened(socket, socket);
       return { socket, secure: false };
     }
     const startedAt = performance.now();
-    const { options, serverName = this.#host } = this.#prepared;
+    const { options, serverName = this.#host } = prepared;
     // A server name that is an address is against the standard; the certificate is checked for it all the same.
     const named = isIP(serverName) === 0 ? { servername: serverName } : {};
     const tlsSocket = connect({ ...options, ...named, socket, host: serverName });
@@ -197,8 +199,7 @@ const known: ReadonlySet<string> = new Set<keyof ClientTlsOptions | keyof TlsOpt
 ]);
 
 function prepare(tls: ClientTlsOptions): Prepared {
-  if (typeof tls !== "object" || tls === null) throw wrong(`must be options, not ${String(tls)}`);
-  for (const name of Object.keys(tls)) if (!known.has(name)) throw wrong(`has no option called "${name}"`);
+  checkKnown("tls", tls, known);
   const { serverName, checkServerIdentity } = tls;
   const options: ConnectionOptions = {
     secureContext: createSecureContext(toContextOptions(tls)),

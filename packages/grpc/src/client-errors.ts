@@ -4,6 +4,7 @@ import { type StatusObject, status as statusCode } from "@grpc/grpc-js";
 import { Code, type FailureReason, RpcError } from "@guestwire/rpc";
 import { withoutStack } from "@guestwire/rpc/transport";
 import { fromGrpcStatus } from "./status.js";
+import { deadlineSlackMs } from "./times.js";
 
 interface Known {
   readonly code: number;
@@ -35,8 +36,6 @@ const transportFaults: readonly Known[] = [
 ];
 
 const undecompressed = { code: statusCode.INTERNAL, details: "Received message compressed in a way not agreed on" };
-// A server's clock starts when the call arrives, but its timers are no more exact than ours.
-const deadlineSlackMs = 20;
 
 const httpFault = /^(?:Received HTTP status code \d+|No status information received)$/;
 

@@ -3,12 +3,11 @@
 // OK would be. This looks into the inside of grpc-js, whose version is pinned for it; where it looks different, nothing
 // is done. The same way leads to what grpc-js does not look at: a stream that ends well, but within a message.
 import { type StatusObject, status as statusCode } from "@grpc/grpc-js";
+import { type Decoding, isWithinMessage } from "./within-message.js";
 
 /** grpc-js' call on one HTTP/2 stream, as far as it matters here. */
-interface StreamCall {
+interface StreamCall extends Decoding {
   finalStatus: StatusObject | null;
-  /** Cuts the stream's bytes into messages; its state is 0 between two of them. */
-  readonly decoder?: { readonly readState?: unknown };
   handleTrailers(headers: unknown): void;
   endCall(status: StatusObject): void;
   outputStatus(): void;
@@ -54,10 +53,6 @@ function fits(stream: StreamCall): boolean {
     typeof stream.cancelWithStatus === "function" &&
     stream.finalStatus === null
   );
-}
-
-function isWithinMessage({ decoder }: StreamCall): boolean {
-  return typeof decoder?.readState === "number" && decoder.readState !== 0;
 }
 
 function patchOf(proto: StreamCall): object {

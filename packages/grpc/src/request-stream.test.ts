@@ -33,6 +33,20 @@ test("takes answers that come while it asks", async () => {
   expect(read).toEqual(["a", "b"]);
 });
 
+test("drops any number of messages that are there already once the reader has left", async () => {
+  let waiting = 100_000;
+  const stream: RequestStream = new RequestStream(() => {
+    if (waiting === 0) stream.end();
+    else {
+      waiting--;
+      stream.push(message("dropped"));
+    }
+  });
+  for await (const _ of stream) break;
+  expect(waiting).toBe(0);
+  expect(await stream.next()).toEqual(done);
+});
+
 test("an error comes once, to whoever reads first, also where nobody reads yet", async () => {
   const error = new RpcError(Code.Canceled, "gone");
   for (const early of [true, false]) {

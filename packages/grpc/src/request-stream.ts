@@ -12,6 +12,7 @@ export class RequestStream implements AsyncIterableIterator<Message, undefined, 
   readonly #ask: () => void;
   readonly #readers: PromiseWithResolvers<Result>[] = [];
   #asked = false;
+  #asking = false;
   #ended = false;
   #left = false;
   #failure: RpcError | undefined;
@@ -70,8 +71,17 @@ export class RequestStream implements AsyncIterableIterator<Message, undefined, 
   }
 
   #askAgain(): void {
-    if (this.#asked || this.#ended || (this.#readers.length === 0 && !this.#left)) return;
-    this.#asked = true;
-    this.#ask();
+    // An answer may come while asking. Then the loop below asks on, not this call inside of it: one frame of HTTP/2 holds
+    // thousands of small messages, more than the stack has room for.
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      while (!this.#asked && !this.#ended && (this.#readers.length > 0 || this.#left)) {
+        this.#asked = true;
+        this.#ask();
+      }
+    } finally {
+      this.#asking = false;
+    }
   }
 }

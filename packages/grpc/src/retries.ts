@@ -2,11 +2,16 @@
 // itself (pauses, the server's pushback, what was sent already) is grpc-js' own.
 import { type experimental, type RetryPolicy, status } from "@grpc/grpc-js";
 import { Code, RpcError } from "@guestwire/rpc";
+import { checkKnown } from "./known-options.js";
 
 /**
  * How calls are repeated that failed with `Unavailable` before any response came. Only methods that the schema marks
  * `idempotency_level = IDEMPOTENT` or `NO_SIDE_EFFECTS` are; for others nobody knows what was done already. A unary call
  * whose connection breaks is repeated also when its header had come already; `onHeader` then gets the new one as well.
+ *
+ * A call that has sent more than 1 MiB is not repeated after an answer of the server, as grpc-js keeps no more of it; nor
+ * is one while 16 MiB are kept for others. `channelOptions` sets other bounds, in bytes: `grpc.per_rpc_retry_buffer_size`
+ * and `grpc.retry_buffer_size`.
  */
 export interface RetryOptions {
   /** How often a call is made at most, the first time included. A whole number from 2 on. Default 4. */
@@ -29,6 +34,13 @@ export interface Retries {
   readonly selector: experimental.ConfigSelector;
 }
 
+const known: ReadonlySet<string> = new Set<keyof RetryOptions>([
+  "attempts",
+  "initialBackoffMs",
+  "maxBackoffMs",
+  "backoffMultiplier",
+]);
+
 /** @throws {RpcError} Code.InvalidArgument naming the option that is wrong. */
 export function resolveRetries(given: boolean | RetryOptions): Retries | undefined {
   if (given === false) return undefined;
@@ -36,6 +48,7 @@ export function resolveRetries(given: boolean | RetryOptions): Retries | undefin
     throw new RpcError(Code.InvalidArgument, `retries must be true, false or an object, not ${String(given)}`);
   }
   const options = given === true ? {} : given;
+  checkKnown("retries", options, known);
   const attempts = options.attempts ?? 4;
   if (!Number.isInteger(attempts) || attempts < 2) {
     throw new RpcError(Code.InvalidArgument, `retries.attempts must be a whole number from 2 on, not ${attempts}`);

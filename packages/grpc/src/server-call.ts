@@ -11,16 +11,16 @@ import { protocol } from "./protocol.js";
 import { RequestStream } from "./request-stream.js";
 import type { ServerConnection, ServerMethod, ServerShared } from "./server-shared.js";
 import { errorStatus, okStatus, responseHeader } from "./server-status.js";
+import { deadlineSlackMs } from "./times.js";
+import { type Decoding, isWithinMessage } from "./within-message.js";
 
 type InterceptingServerListener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
-// What is written of one stream and not yet sent, from where its handler waits: as much as HTTP/2's window, so that the
-// next window finds something to send.
+// What is written of one stream and not yet sent, from where its handler waits: as much as the window of most clients, so
+// that the next window finds something to send. Twice and four times as much brought nothing that could be measured.
 const streamSendBytes = 64 * 1024;
 // What a message in the queue costs beside its bytes.
 const messageBytes = 128;
-// A client whose time is up cancels; whether that or our own timer comes first is chance.
-const deadlineSlackMs = 20;
 const succeeded = Object.freeze({ code: 0, details: "", metadata: null });
 const ignored = (): void => {};
 
@@ -87,7 +87,7 @@ export class GrpcServerCall extends ServerCall implements InterceptingServerList
 
   onReceiveHalfClose(): void {
     if (this.#over) return;
-    if (isWithinMessage(this.#call)) {
+    if (isWithinMessage(this.#call as Decoding)) {
       return this.#giveUp(this.#error(Code.Internal, "the request ended inside of a message"), true);
     }
     const requests = this.#requests;
@@ -278,6 +278,7 @@ export class GrpcServerCall extends ServerCall implements InterceptingServerList
 
   #whyCanceled(): RpcError {
     if (this.#shared.stopped !== undefined) return this.#shared.stopped;
+    // A client whose time is up cancels; whether that or our own timer comes first is chance.
     if (this.timeRemainingMs() <= deadlineSlackMs) return this.#error(Code.DeadlineExceeded, "the deadline passed");
     // grpc-js has answered by itself; it tells the client why, and nobody else.
     const refused = !this.#stream.closed && !this.#stream.destroyed;
@@ -294,12 +295,6 @@ export class GrpcServerCall extends ServerCall implements InterceptingServerList
 function monotonic(deadline: number | Date): number {
   const at = Number(deadline);
   return at === Number.POSITIVE_INFINITY ? at : performance.now() + at - Date.now();
-}
-
-/** Whether the client has ended its stream before the end of a message. grpc-js knows, and drops what it has of it. */
-function isWithinMessage(call: ServerInterceptingCallInterface): boolean {
-  const { decoder } = call as { readonly decoder?: { readonly readState?: unknown } };
-  return typeof decoder?.readState === "number" && decoder.readState !== 0;
 }
 
 function checked(message: unknown): object {

@@ -1,6 +1,7 @@
 // grpc-js' credentials of one listener: TLS options that may change, and the interceptor through which we take its calls.
 import { ServerCredentials, type ServerInterceptor } from "@grpc/grpc-js";
 import { Code, RpcError } from "@guestwire/rpc";
+import { checkKnown } from "./known-options.js";
 import { isTlsProvider, type TlsOptions, type TlsProvider, toContextOptions } from "./tls.js";
 
 // A client that begins a handshake and does not go on holds a connection; Node alone would wait two minutes.
@@ -77,7 +78,18 @@ export class ServerTls {
   }
 }
 
+const known: ReadonlySet<string> = new Set<keyof TlsOptions>([
+  "cert",
+  "key",
+  "ca",
+  "clientCertificates",
+  "minVersion",
+  "ciphers",
+]);
+
 function checkServerTls(tls: TlsOptions): TlsOptions {
+  // A misspelt name here could mean that nobody is asked for a certificate.
+  checkKnown("tls", tls, known);
   toContextOptions(tls);
   if (tls.cert === undefined) throw new RpcError(Code.InvalidArgument, "tls.cert and tls.key are missing");
   const policy: string = policyOf(tls);

@@ -25,6 +25,8 @@ import { WireMetadata } from "./wire-metadata.js";
 /** Under this path grpc-js knows a method that takes the calls to all that it does not know. No request can name it. */
 export const unknownPath = "unknown";
 
+const defaultWindowBytes = 65_535;
+
 /** Takes connections and serves the calls on them. */
 export class ServerListener {
   readonly #shared: ServerShared;
@@ -61,6 +63,7 @@ export class ServerListener {
     http2Server.updateSettings({
       maxConcurrentStreams: shared.limits.connectionCalls,
       maxHeaderListSize: shared.limits.metadataBytes,
+      initialWindowSize: shared.limits.streamWindowBytes,
     });
     http2Server.on("session", (session) => this.#opened(session));
     // Before grpc-js sees it.
@@ -88,9 +91,21 @@ export class ServerListener {
   #opened(session: ServerHttp2Session): void {
     const peer = this.#accepting ?? this.#peerOf(session.socket as TLSSocket);
     this.#connections.set(session, { peer, running: 0 });
+    // A socket that was attached before it was connected has no HTTP/2 yet.
+    if (session.connecting) session.once("connect", () => this.#widen(session));
+    else this.#widen(session);
     watchPings(session, this.#keepalive);
     // It was in its handshake when the others were told.
     if (this.#draining) session.close();
+  }
+
+  /**
+   * Sets the connection's own window, which is not part of the settings. In Node only the windows of streams wait for a
+   * reader, so that it need not be larger than theirs. grpc-js does the same on a client.
+   */
+  #widen(session: ServerHttp2Session): void {
+    const { streamWindowBytes } = this.#shared.limits;
+    if (streamWindowBytes > defaultWindowBytes && !session.destroyed) session.setLocalWindowSize(streamWindowBytes);
   }
 
   #peerOf(socket: TLSSocket): Peer {
@@ -115,6 +130,7 @@ export class ServerListener {
   /** @internal Serves the call that was announced. */
   begin(call: ServerInterceptingCallInterface): void {
     const stream = this.#stream as ServerHttp2Stream;
+    this.#stream = undefined;
     const method = this.#shared.methods.get(this.#path);
     const connection = this.#connections.get(stream.session as ServerHttp2Session);
     if (method === undefined) call.sendStatus(this.#missing(this.#path));

@@ -10,6 +10,7 @@ import {
   type ServiceRegistry,
 } from "@guestwire/rpc";
 import type { ServerKeepalive } from "./keepalive.js";
+import { checkKnown } from "./known-options.js";
 import type { Limits } from "./limits.js";
 import type { TlsOptions, TlsProvider } from "./tls.js";
 
@@ -38,7 +39,10 @@ export interface ServeOptions extends ServiceOptions {
   readonly maxConnectionAgeGraceMs?: number;
   /** How long a connection may be without calls before it is closed, in milliseconds. Default for ever. */
   readonly maxConnectionIdleMs?: number;
-  /** Options of grpc-js' server; they come before everything else that leads to one. Default none. */
+  /**
+   * Options of grpc-js' server; they come before everything else that leads to one. But HTTP/2's settings are those of
+   * `limits`: `connectionCalls` in place of `grpc.max_concurrent_streams`, `streamWindowBytes`, `metadataBytes`. Default none.
+   */
   readonly channelOptions?: ChannelOptions;
 }
 
@@ -102,11 +106,8 @@ const known: ReadonlySet<string> = new Set<keyof ServeOptions>([
 
 /** @throws {RpcError} Code.InvalidArgument naming an option that does not exist, or a time that is none. */
 export function checkServeOptions(options: ServeOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new RpcError(Code.InvalidArgument, "the options of serve() must be an object");
-  }
-  const unknown = Object.keys(options).find((name) => !known.has(name));
-  if (unknown !== undefined) throw new RpcError(Code.InvalidArgument, `serve() has no option "${unknown}"`);
+  checkKnown("serve()", options, known);
+  if (options.keepalive !== undefined) checkKnown("keepalive", options.keepalive, new Set(keepaliveTimes));
   for (const name of times) checkTime(name, options[name]);
   for (const name of keepaliveTimes) checkTime(`keepalive.${name}`, options.keepalive?.[name]);
 }

@@ -297,6 +297,7 @@ test.each([
   [{}, /tls\.cert and tls\.key are missing/],
   [{ clientCertificates: "require" }, /tls\.ca is missing/],
   [{ clientCertificates: "maybe" }, /clientCertificates must be/],
+  [{ clientCertificate: "require" }, /tls has no option "clientCertificate"/],
 ])("TLS options that are wrong are refused by name: %j", (options, text) => {
   const tls = "clientCertificates" in options ? { ...server, ...options } : options;
   const attempt = (): unknown => serve({ tls: tls as never });

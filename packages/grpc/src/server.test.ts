@@ -241,6 +241,7 @@ test.each([
   [{ limits: { sessions: 1 } }, /no limit called "sessions"/],
   [{ maxConnectionAgeMs: Number.NaN }, /maxConnectionAgeMs/],
   [{ keepalive: { minPingIntervalMs: -1 } }, /keepalive\.minPingIntervalMs/],
+  [{ keepalive: { minPingInterval: 1 } as object }, /keepalive has no option "minPingInterval"/],
   [{ tsl: {} }, /no option "tsl"/],
 ])("bad options are refused by name: %j", (options, text) => {
   const attempt = (): unknown => serve(options as never);

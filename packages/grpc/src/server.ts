@@ -34,10 +34,8 @@ import { ServerTls } from "./server-credentials.js";
 import { ServerListener, unknownPath } from "./server-listener.js";
 import { checkServeOptions, grpcServerOptions, type ServeOptions, type Server } from "./server-options.js";
 import type { ServerShared } from "./server-shared.js";
+import { longestTimerMs } from "./times.js";
 import type { TlsOptions } from "./tls.js";
-
-// Timers count in 31 bits, about 25 days.
-const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Makes a server. Register services, then listen.

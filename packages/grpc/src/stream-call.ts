@@ -2,13 +2,11 @@
 // they are read.
 import type { Metadata as GrpcMetadata } from "@grpc/grpc-js";
 import { Code, type MessageStream, RpcError } from "@guestwire/rpc";
-import { abandon } from "@guestwire/rpc/transport";
+import { abandon, isStream, iterate, leave, type MessageIterator } from "@guestwire/rpc/transport";
 import { type CallHome, ClientCall, type GrpcCall } from "./client-call.js";
 import { keepOrder } from "./ordered-status.js";
 import type { PreparedMethod } from "./prepared-method.js";
 import { type QueueOwner, ResponseQueue } from "./response-queue.js";
-
-type MessageIterator = AsyncIterator<object> | Iterator<object>;
 
 const noContext = Object.freeze({});
 // A source that never waits for anything would otherwise keep the event loop to itself.
@@ -20,7 +18,7 @@ export class StreamCall extends ClientCall implements QueueOwner {
   readonly responses: ResponseQueue;
   // The one request (as bytes from `prepare` on), or the stream of requests.
   #request: object | MessageStream<object>;
-  #source: MessageIterator | undefined;
+  #source: MessageIterator<object> | undefined;
   #sourceEnded = false;
   // Whether the server's next message was asked for.
   #reading = false;
@@ -91,12 +89,13 @@ export class StreamCall extends ClientCall implements QueueOwner {
 
   async #pump(call: GrpcCall): Promise<void> {
     try {
-      this.#source = iterate(this.#request);
-      if (this.#source === undefined) {
+      if (!isStream(this.#request)) {
         return this.fail(Code.InvalidArgument, "the requests are no iterable", undefined);
       }
+      const source = iterate(this.#request as MessageStream<object>);
+      this.#source = source;
       for (let sent = 1; !this.settled; sent++) {
-        const next = this.#source.next();
+        const next = source.next();
         const result = next instanceof Promise || !("done" in next) ? await next : next;
         if (this.settled) return;
         if (result.done) {
@@ -122,20 +121,5 @@ export class StreamCall extends ClientCall implements QueueOwner {
       return undefined;
     }
     return new Promise((callback) => call.sendMessageWithContext({ callback: () => callback() }, bytes));
-  }
-}
-
-function iterate(messages: unknown): MessageIterator | undefined {
-  if (typeof messages !== "object" || messages === null) return undefined;
-  if (Symbol.asyncIterator in messages) return (messages as AsyncIterable<object>)[Symbol.asyncIterator]();
-  return Symbol.iterator in messages ? (messages as Iterable<object>)[Symbol.iterator]() : undefined;
-}
-
-/** Lets a source clean up. Not waited for: it may be in the middle of something that never ends. */
-function leave(source: MessageIterator): void {
-  try {
-    Promise.resolve(source.return?.()).catch(() => {});
-  } catch {
-    // The call is over; nobody is left to tell.
   }
 }

@@ -3,6 +3,7 @@ import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { CallEnd, checkTimeout } from "./call-end.js";
 import { Code } from "./code.js";
+import { RpcError } from "./rpc-error.js";
 import { failure } from "./words.test.support.js";
 
 afterEach(() => void vi.useRealTimers());
@@ -28,6 +29,20 @@ describe("the deadline", () => {
     });
     vi.advanceTimersByTime(5);
     expect(end.timeRemainingMs()).toBe(0);
+  });
+
+  test("is the end also where the layer above was first to tell of the same deadline", () => {
+    vi.useFakeTimers();
+    const above = new RpcError(Code.DeadlineExceeded, "the deadline passed", { reason: "deadline" });
+    const [same, later, none] = [100, 1000, undefined].map((timeoutMs) => {
+      const control = new AbortController();
+      return { end: make(timeoutMs, [control.signal]), control };
+    });
+    vi.advanceTimersByTime(99);
+    for (const { control } of [same, later, none] as { control: AbortController }[]) control.abort(above);
+    expect(same?.end.error).toMatchObject({ code: Code.DeadlineExceeded, reason: "deadline" });
+    expect(later?.end.error).toMatchObject({ code: Code.Canceled, cause: above });
+    expect(none?.end.error).toMatchObject({ code: Code.Canceled, cause: above });
   });
 
   test("may be further away than a timer reaches", () => {

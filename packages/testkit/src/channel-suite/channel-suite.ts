@@ -23,7 +23,7 @@ export function channelSuite(kind: ChannelKind): void {
     afterAll(async () => {
       await turns();
       process.off("unhandledRejection", listener);
-      for (const e of unhandled) console.log("UNHANDLED", e); expect(unhandled).toEqual([]);
+      expect(unhandled).toEqual([]);
       await handlesGone();
     });
 

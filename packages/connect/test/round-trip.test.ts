@@ -2,14 +2,17 @@
 // both sides. All of its cases hold.
 import type { Interceptor as ConnectInterceptor } from "@connectrpc/connect";
 import { connect, serve } from "@guestwire/grpc";
-import { type Channel, type CloseOptions, createInProcessChannel, createRouter, type Interceptor } from "@guestwire/rpc";
+import {
+  type Channel,
+  type CloseOptions,
+  createInProcessChannel,
+  createRouter,
+  type Interceptor,
+} from "@guestwire/rpc";
 import { connectInProcess, serve as serveTtrpc } from "@guestwire/ttrpc";
 import { channelSuite } from "../../testkit/src/channel-suite/channel-suite.js";
 import type { ChannelKind } from "../../testkit/src/channel-suite/harness.js";
-import { toChannel } from "./channel.js";
-import { fromInterceptor } from "./from-interceptor.js";
-import { toInterceptor } from "./to-interceptor.js";
-import { toTransport } from "./transport.js";
+import { fromInterceptor, toChannel, toInterceptor, toTransport } from "../src/index.js";
 
 const pass: ConnectInterceptor = (next) => async (request) => {
   const response = await next({ ...request });
@@ -35,7 +38,7 @@ const framed: ChannelKind = {
     const inner = connectInProcess(server);
     const transport = toTransport(inner, { interceptors: [pass, toInterceptor(ours)] });
     const outer = toChannel(transport, { ...client, target: inner.target });
-    return { channel: outer, close: async () => { await inner.close(); await server.close({ graceMs: 0 }); } };
+    return { channel: closingBoth(outer, inner), close: () => server.close({ graceMs: 0 }) };
   },
 };
 
@@ -86,4 +89,4 @@ const intercepted: ChannelKind = {
   },
 };
 
-for (const kind of [framed]) channelSuite(kind);
+for (const kind of [inProcess, framed, grpc, intercepted]) channelSuite(kind);
