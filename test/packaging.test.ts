@@ -186,6 +186,9 @@ test("the packages' README snippets compile", async () => {
   expect(files.length).toBeGreaterThan(6);
   const { compilerOptions } = JSON.parse(await readFile(join(project, "tsconfig.json"), "utf8"));
   // Connect's declarations want those of browsers, which its users have.
-  await writeFile(join(project, "tsconfig.readme.json"), JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, files }));
+  await writeFile(
+    join(project, "tsconfig.readme.json"),
+    JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, files }),
+  );
   await run(bin("tsc"), ["-p", join(project, "tsconfig.readme.json")]);
 });

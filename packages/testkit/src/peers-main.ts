@@ -1,4 +1,4 @@
-// Fetches and builds every program that tests run beside our own, so that no test waits for it: `npx -y pnpm@12 peers`.
+// Fetches and builds every program that tests run beside our own, so that no test waits for it: `npx -y pnpm@12 build:peers`.
 import { type GoTool, goProgram, goTool, goTools } from "./go-tools.js";
 import { rustProgram } from "./rust-tools.js";
 
