@@ -83,7 +83,9 @@ class MetadataHeaders extends Base {
   }
 
   [inspect.custom](_depth: number, options: object): string {
-    return `Headers ${inspect(Object.fromEntries(this), options)}`;
+    // As Metadata, which shows no credentials either.
+    const shown = [...this].map(([key, value]) => [key, key === "authorization" ? "***" : value]);
+    return `Headers ${inspect(Object.fromEntries(shown), options)}`;
   }
 
   #values(name: string): string[] {

@@ -44,6 +44,11 @@ describe("options", () => {
     [{ tls: { cert: "x" } }, "tls.cert is given without tls.key"],
     [{ tls: { ca: "nonsense" } }, "tls.ca is no certificate"],
     [{ tls: { rejectUnauthorized: false } }, 'tls has no option "rejectUnauthorized"'],
+    [{ authority: 5 }, "authority must be text, not number"],
+    [{ credentials: {} }, "credentials must be channel credentials of @grpc/grpc-js"],
+    [{ waitForReady: "y" }, "waitForReady must be true or false, not y"],
+    [{ userAgent: 5 }, "userAgent must be text, not number"],
+    [{ interceptors: 5 }, "interceptors must be a list, not number"],
     [{ tls: true, credentials: {} }, "tls and credentials"],
   ])("%j is refused by name", (options, text) => {
     expect(problem(options)).toMatchObject({

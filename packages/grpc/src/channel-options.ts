@@ -88,8 +88,22 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkKnown("connect()", options, known);
   if (options.backoff !== undefined) checkKnown("backoff", options.backoff, knownBackoff);
   if (options.keepalive !== undefined) checkKnown("keepalive", options.keepalive, knownKeepalive);
+  for (const name of ["userAgent", "authority"] as const) {
+    // grpc-js finds a wrong authority out in the midst of a call, where nobody can catch what it throws.
+    if (options[name] !== undefined && typeof options[name] !== "string") {
+      throw wrong(`${name} must be text, not ${typeof options[name]}`);
+    }
+  }
   if (options.tls !== undefined && options.credentials !== undefined) {
     throw wrong("tls and credentials cannot be given together");
+  }
+  const { credentials, waitForReady } = options;
+  // Not instanceof: a user's grpc-js may be another copy.
+  if (credentials !== undefined && typeof (credentials as { _isSecure?: unknown } | null)?._isSecure !== "function") {
+    throw wrong("credentials must be channel credentials of @grpc/grpc-js");
+  }
+  if (waitForReady !== undefined && typeof waitForReady !== "boolean") {
+    throw wrong(`waitForReady must be true or false, not ${String(waitForReady)}`);
   }
   if (options.serviceConfig !== undefined && options.retries) {
     throw wrong("serviceConfig and retries cannot be given together; write the retry policy into the service config");

@@ -107,6 +107,12 @@ const known: ReadonlySet<string> = new Set<keyof ServeOptions>([
 /** @throws {RpcError} Code.InvalidArgument naming an option that does not exist, or a time that is none. */
 export function checkServeOptions(options: ServeOptions): void {
   checkKnown("serve()", options, known);
+  if (options.tls !== undefined && (typeof options.tls !== "object" || options.tls === null)) {
+    throw new RpcError(
+      Code.InvalidArgument,
+      `tls must be { cert, key } or what watchTlsFiles gave, not ${String(options.tls)}`,
+    );
+  }
   if (options.keepalive !== undefined) checkKnown("keepalive", options.keepalive, new Set(keepaliveTimes));
   for (const name of times) checkTime(name, options[name]);
   for (const name of keepaliveTimes) checkTime(`keepalive.${name}`, options.keepalive?.[name]);

@@ -243,6 +243,7 @@ test.each([
   [{ keepalive: { minPingIntervalMs: -1 } }, /keepalive\.minPingIntervalMs/],
   [{ keepalive: { minPingInterval: 1 } as object }, /keepalive has no option "minPingInterval"/],
   [{ tsl: {} }, /no option "tsl"/],
+  [{ tls: true }, /tls must be \{ cert, key \}.*not true/],
 ])("bad options are refused by name: %j", (options, text) => {
   const attempt = (): unknown => serve(options as never);
   expect(attempt).toThrow(RpcError);

@@ -85,6 +85,7 @@ test.each([
   [["--grpc", "tcp://127.0.0.1:0", "--tls-cert", "/none", "--tls-key", "/none"], /\/none/],
   [["--grpc", "tcp://127.0.0.1:0", "--tls-client-ca", "x"], /--tls-client-ca needs/],
   [["--grpc", "nonsense"], /no address/],
+  [["--image-layout", "/nowhere"], /--image-layout \/nowhere is no OCI image layout/],
 ])("refuses %j in one line", async (args, message) => {
   await start(args, 1);
   const { value } = await errors.next();

@@ -1,4 +1,6 @@
 // guestwire-guest: a guest as a program. Reads the command line, serves, and ends in order on SIGTERM and SIGINT.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type CliOptions, helpText, readCommandLine } from "./cli-options.js";
 import { textOf } from "./errors.js";
 import { createGuest, type Guest } from "./guest.js";
@@ -29,6 +31,10 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function runGuest(options: CliOptions): Promise<void> {
   const { stateDir, manageHardware, imageLayouts } = options;
+  for (const layout of imageLayouts) {
+    // A wrong path would be found with the first pull only.
+    if (!existsSync(join(layout, "oci-layout"))) throw new Error(`--image-layout ${layout} is no OCI image layout`);
+  }
   // Heard from the beginning: opening starts what was left waiting. Whoever signals twice has no patience left for a grace.
   let signals = 0;
   let opened: Guest | undefined;

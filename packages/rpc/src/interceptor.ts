@@ -90,12 +90,19 @@ export type CallNext = (call: InterceptedCall) => Promise<InterceptedReply>;
  */
 export type Interceptor = (next: CallNext) => CallNext;
 
+/** @throws {RpcError} Code.InvalidArgument when it is no list, as where a single interceptor was given. */
+export function checkInterceptors(interceptors: unknown): void {
+  if (interceptors === undefined || Array.isArray(interceptors)) return;
+  throw new RpcError(Code.InvalidArgument, `interceptors must be a list, not ${typeof interceptors}`);
+}
+
 /**
  * Composes interceptors around an innermost step: the first runs outermost. Done once, not per call.
  *
  * @throws {RpcError} Code.InvalidArgument when one is no function, or makes none.
  */
 export function composeInterceptors(interceptors: readonly Interceptor[], innermost: CallNext): CallNext {
+  checkInterceptors(interceptors);
   return interceptors.reduceRight((next, interceptor, index) => {
     const composed = typeof interceptor === "function" ? interceptor(completing(next)) : undefined;
     if (typeof composed === "function") return composed;

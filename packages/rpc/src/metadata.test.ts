@@ -1,4 +1,5 @@
 // Metadata: order, several values, case, and what is refused.
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Code } from "./code.js";
@@ -20,6 +21,13 @@ describe("reading and writing", () => {
     expect(metadata.get("c")).toBeUndefined();
     expect(metadata.getAll("c")).toEqual([]);
     expect(JSON.stringify(metadata)).toBe('[["b","1"],["a","2"],["b","3"]]');
+  });
+
+  test("the console shows the pairs, and no credentials", () => {
+    const metadata = new Metadata({ "X-Req": ["1", "2"], authorization: "Bearer sesame" });
+    expect(inspect(metadata, { breakLength: Infinity })).toBe(
+      "Metadata [ [ 'x-req', '1' ], [ 'x-req', '2' ], [ 'authorization', '***' ] ]",
+    );
   });
 
   test("keys are case-insensitive and stored in lower case", () => {

@@ -14,6 +14,13 @@ import { all, failure, Words, words } from "./words.test.support.js";
 type WordsHandlers = Partial<Handlers<typeof Words>>;
 
 describe("registration", () => {
+  test("interceptors that are no list are refused by name", () => {
+    const wrong = { interceptors: ((next) => next) as Interceptor } as unknown as ServiceOptions;
+    const text = "interceptors must be a list, not function";
+    expect(() => createRouter(wrong).service(Words, words)).toThrow(text);
+    expect(() => createRouter().service(Words, words, wrong)).toThrow(text);
+  });
+
   test("finds methods by exact names only", () => {
     const router = createRouter().service(Words, words);
     expect(router.services).toEqual([Words]);

@@ -5,7 +5,7 @@ import { streamView, unaryView } from "./call-view.js";
 import { Code } from "./code.js";
 import { codecFor } from "./codec/codec.js";
 import type { HandlerContext } from "./handler-context.js";
-import { checkedReply, composeInterceptors, type Interceptor } from "./interceptor.js";
+import { checkedReply, checkInterceptors, composeInterceptors, type Interceptor } from "./interceptor.js";
 import { clientStreams, type HandlerMethod, type MessageStream, methodPath, methodsOf } from "./method.js";
 import { observedRoute } from "./observed-route.js";
 import { RpcError } from "./rpc-error.js";
@@ -83,6 +83,8 @@ export function createRouter(options: ServiceOptions = {}): Router {
       if (typeof handlers !== "object" || handlers === null) {
         throw new RpcError(Code.InvalidArgument, `the handlers of ${service.typeName} are no object`);
       }
+      checkInterceptors(options.interceptors);
+      checkInterceptors(own.interceptors);
       const interceptors = [...(options.interceptors ?? []), ...(own.interceptors ?? [])];
       const hooks = [options.authorize, own.authorize];
       const table = new Map<string, MethodRoute>();

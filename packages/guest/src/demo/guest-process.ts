@@ -31,6 +31,7 @@ export async function startGuest(): Promise<GuestProcess> {
   const images = join(folder, "images");
   const listen = ["--listen", address, "--grpc", grpcAddress];
   const args = [program, ...listen, "--image-layout", images, "--state-dir", join(folder, "state")];
+  await makeImageLayout(images);
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   // Whatever ends this process: the guest goes too.
   process.once("exit", () => child.kill("SIGTERM"));
@@ -43,7 +44,7 @@ export async function startGuest(): Promise<GuestProcess> {
     return child.exitCode;
   };
   try {
-    await Promise.all([ready(child), makeImageLayout(images)]);
+    await ready(child);
   } catch (error) {
     await stop();
     throw error;
