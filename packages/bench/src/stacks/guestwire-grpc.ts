@@ -1,7 +1,7 @@
 // Guestwire over gRPC, used as its README shows: serve(), connect(), createClient(), for await.
 import { connect, serve } from "@guestwire/grpc";
 import { type CallOptions, createClient, type Handlers, type Interceptor, Metadata } from "@guestwire/rpc";
-import { EchoService, echoHandlers } from "@guestwire/testkit";
+import { EchoService, echoHandlers } from "@guestwire/testkit/echo";
 import { payloadOf, type Stack, streamLoad, unaryLoad } from "../stack.js";
 
 const passOn: Interceptor = (next) => (call) => next(call);

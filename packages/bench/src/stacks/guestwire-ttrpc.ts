@@ -1,6 +1,6 @@
 // Guestwire over ttrpc, used as its README shows: serve(), connect(), createClient(), for await.
 import { type CallOptions, createClient, type Handlers, type Interceptor, Metadata } from "@guestwire/rpc";
-import { EchoService, echoHandlers } from "@guestwire/testkit";
+import { EchoService, echoHandlers } from "@guestwire/testkit/echo";
 import { connect, serve } from "@guestwire/ttrpc";
 import { payloadOf, type Stack, streamLoad, unaryLoad } from "../stack.js";
 
