@@ -1,6 +1,12 @@
 // What a client needs to know of a method, worked out once: its path, its codecs, its kind.
 import { type Codec, codecFor } from "@guestwire/rpc/codec";
-import { clientStreams, methodPath, type StreamingMethod, type UnaryMethod } from "@guestwire/rpc/transport";
+import {
+  clientStreams,
+  methodPath,
+  type StreamingMethod,
+  serverStreams,
+  type UnaryMethod,
+} from "@guestwire/rpc/transport";
 import { type Deserializer, deserializerOf, type Serializer, serializerOf } from "./serialize.js";
 
 /** A method ready to be called. */
@@ -29,7 +35,7 @@ export function prepareMethod(method: UnaryMethod | StreamingMethod): PreparedMe
     input: codecFor(method.input),
     deserialize: deserializerOf(method.output),
     clientStreams: clientStreams(method),
-    serverStreams: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    serverStreams: serverStreams(method),
     idempotent: method.idempotency !== 0,
   };
   prepared.set(method, made);

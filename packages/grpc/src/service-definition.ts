@@ -16,7 +16,7 @@ import type {
   handleServerStreamingCall,
   handleUnaryCall,
 } from "@grpc/grpc-js";
-import { clientStreams, methodPath } from "@guestwire/rpc/transport";
+import { clientStreams, methodPath, serverStreams } from "@guestwire/rpc/transport";
 import { deserializerOf, serializerOf } from "./serialize.js";
 
 /** One method in grpc-js' form. Takes inits of messages where it sends, gives messages where it receives. */
@@ -88,7 +88,7 @@ function definitionOf(method: DescMethod): GrpcMethodDefinition<DescMessage, Des
   return {
     path: methodPath(method),
     requestStream: clientStreams(method),
-    responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    responseStream: serverStreams(method),
     originalName: method.name,
     requestSerialize: serializerOf(method.input),
     requestDeserialize: deserializerOf(method.input),

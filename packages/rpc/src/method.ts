@@ -105,6 +105,11 @@ export function idempotencyOf(method: DescMethod): Idempotency {
   return method.idempotency === 1 ? "no_side_effects" : method.idempotency === 2 ? "idempotent" : "unknown";
 }
 
+/** Whether the server of a method may send several messages. */
+export function serverStreams(method: DescMethod): boolean {
+  return method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
+}
+
 /** The methods of a service by their names in TypeScript, as an iterable of pairs. */
 export function methodsOf(service: DescService): [localName: string, method: DescMethod][] {
   return service.methods.map((method) => [method.localName, method]);

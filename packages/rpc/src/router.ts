@@ -6,7 +6,14 @@ import { Code } from "./code.js";
 import { codecFor } from "./codec/codec.js";
 import type { HandlerContext } from "./handler-context.js";
 import { checkedReply, checkInterceptors, composeInterceptors, type Interceptor } from "./interceptor.js";
-import { clientStreams, type HandlerMethod, type MessageStream, methodPath, methodsOf } from "./method.js";
+import {
+  clientStreams,
+  type HandlerMethod,
+  type MessageStream,
+  methodPath,
+  methodsOf,
+  serverStreams,
+} from "./method.js";
 import { observedRoute } from "./observed-route.js";
 import { RpcError } from "./rpc-error.js";
 import { deferred, isStream, leave, mapped, only, onlyMessage } from "./streams.js";
@@ -126,7 +133,7 @@ function createRoute(
     method,
     path,
     clientStreams: clientStreams(method),
-    serverStreams: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    serverStreams: serverStreams(method),
   };
   if (interceptors.length === 0) {
     return {

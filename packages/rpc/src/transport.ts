@@ -23,6 +23,7 @@ export {
   methodPath,
   type ResponseStream,
   type StreamingMethod,
+  serverStreams,
   type UnaryMethod,
 } from "./method.js";
 export { closedResponses, endedResponses } from "./response-stream.js";

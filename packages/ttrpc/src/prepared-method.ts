@@ -1,6 +1,12 @@
 // What a client needs to know of a method, worked out once: its encoded names, its codecs, its kind.
 import { type Codec, codecFor } from "@guestwire/rpc/codec";
-import { clientStreams, methodPath, type StreamingMethod, type UnaryMethod } from "@guestwire/rpc/transport";
+import {
+  clientStreams,
+  methodPath,
+  type StreamingMethod,
+  serverStreams,
+  type UnaryMethod,
+} from "@guestwire/rpc/transport";
 import { requestPrefix } from "./envelope.js";
 
 /** A method ready to be called. */
@@ -27,7 +33,7 @@ export function prepareMethod(method: UnaryMethod | StreamingMethod): PreparedMe
     input: codecFor(method.input),
     output: codecFor(method.output),
     clientStreams: clientStreams(method),
-    serverStreams: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    serverStreams: serverStreams(method),
   };
   prepared.set(method, made);
   return made;
