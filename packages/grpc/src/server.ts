@@ -23,7 +23,6 @@ import {
   type Listener,
   openListener,
   parseAddress,
-  type SocketAddress,
   serverConnections,
 } from "@guestwire/rpc/transport";
 import { resolveLimits } from "./limits.js";
@@ -110,12 +109,12 @@ class GrpcJsServer implements Server {
 
   async listen(address: string): Promise<string> {
     this.#refuseWhenClosed();
-    const parsed = socketAddress(parseAddress(address));
+    const parsed = parseAddress(address);
     const own = formatAddress(parsed);
     const bound = await this.#boundAddress(parsed, own);
     const server = this.#open({ kind: parsed.kind, address: own }, this.#tls);
-    const listener = await openListener(bound, (socket) => {
-      this.#accept(server, socket, { kind: parsed.kind, address: parsed.kind === "tcp" ? remoteAddress(socket) : own });
+    const listener = await openListener(bound, (socket, peer) => {
+      this.#accept(server, socket, peer);
     }).catch((error: unknown) => {
       server.drain();
       throw error;
@@ -212,7 +211,7 @@ class GrpcJsServer implements Server {
   }
 
   /** Where to listen, so that nobody gets at plaintext who should not. */
-  async #boundAddress(address: SocketAddress, own: string): Promise<SocketAddress> {
+  async #boundAddress(address: Address, own: string): Promise<Address> {
     if (address.kind !== "tcp" || this.#plaintextAllowed()) return address;
     return { ...address, host: await loopbackAddress(address.host, own) };
   }
@@ -245,21 +244,7 @@ class GrpcJsServer implements Server {
 // Requests are decoded by the call; responses come as OutgoingMessage.
 const passOn = (bytes: Buffer): Buffer => bytes;
 
-function socketAddress(address: Address): SocketAddress {
-  if (address.kind !== "vsock" && address.kind !== "hvsock") return address;
-  throw new RpcError(
-    Code.Unimplemented,
-    `${formatAddress(address)}: ${address.kind} addresses are not supported yet; ` +
-      "open the socket yourself and give its connections to attach(), or use a unix or tcp address",
-  );
-}
-
 function portOf(address: string): number {
   const parsed = parseAddress(address);
   return parsed.kind === "tcp" ? parsed.port : 0;
-}
-
-/** Where a tcp connection came from; without a host where it has ended already. */
-function remoteAddress({ remoteAddress: host = "", remotePort: port = 0 }: Socket): string {
-  return formatAddress({ kind: "tcp", host, port });
 }

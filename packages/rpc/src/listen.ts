@@ -1,14 +1,17 @@
-// Opens a server's listening socket for an address. Unix sockets are private, replace stale ones, never live ones.
+// Opens a server's listening socket for an address, whatever its kind. Unix sockets are private, replace stale ones, never
+// live ones.
 import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { type Address, formatAddress } from "./address.js";
 import { Code } from "./code.js";
+import { loadVsock } from "./dial.js";
+import type { Peer } from "./handler-context.js";
 import { RpcError } from "./rpc-error.js";
 
-/** The addresses that Node can listen on by itself. */
-export type SocketAddress = Exclude<Address, { readonly kind: "vsock" | "hvsock" }>;
+/** The kernel chooses a free port for this one, as TCP does for 0. */
+const anyVsockPort = 0xffff_ffff;
 
 /** An open listening socket. */
 export interface Listener {
@@ -17,27 +20,63 @@ export interface Listener {
   readonly server: Server;
 }
 
+/** Takes a connection, and who is at its other end as far as its socket tells. */
+export type Accept = (socket: Socket, peer: Peer) => void;
+
 /**
- * Opens a listening socket.
+ * Opens a listening socket. An `hvsock:` address takes the connections that the guest begins: its virtual machine monitor
+ * connects to the unix socket `<path>_<port>`.
  *
  * @param accept Called for every connection.
  * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.FailedPrecondition when something that
- * is no socket stands at the path; otherwise the system's error as a code.
+ * is no socket stands at the path; Code.Unimplemented where @guestwire/vsock is needed and not installed; otherwise the
+ * system's error as a code.
  */
-export async function openListener(address: SocketAddress, accept: (socket: Socket) => void): Promise<Listener> {
+export async function openListener(address: Address, accept: Accept): Promise<Listener> {
   const text = formatAddress(address);
-  const server = createServer(accept);
   try {
-    if (address.kind === "unix" && !address.abstract) await listenOnPath(server, address.path, text);
-    else if (address.kind === "unix") await listening(server, () => server.listen(`\0${address.path}`));
-    else if (address.kind === "fd") await listening(server, () => server.listen({ fd: address.fd }));
-    else await listening(server, () => server.listen(address.port, address.host));
+    const listener =
+      address.kind === "vsock" ? await listenOnVsock(address, accept) : await listenOnNet(address, accept);
+    // A failed accept (no descriptor left, for one) must not end the process; the listener goes on.
+    listener.server.on("error", () => {});
+    return listener;
   } catch (error) {
     throw listenError(error, text);
   }
-  // A failed accept (no descriptor left, for one) must not end the process; the listener goes on.
-  server.on("error", () => {});
-  return { address: address.kind === "tcp" ? realPort(address, server) : text, server };
+}
+
+async function listenOnVsock(address: Address & { kind: "vsock" }, accept: Accept): Promise<Listener> {
+  const { listen } = await loadVsock(address);
+  const { cid, port } = address;
+  const server = await listen({ cid, port: port === 0 ? anyVsockPort : port }, {}, (socket) => {
+    const { remoteCid, remotePort } = socket;
+    accept(socket, { kind: "vsock", address: formatAddress({ kind: "vsock", cid: remoteCid, port: remotePort }) });
+  });
+  return { address: formatAddress({ ...address, port: server.port }), server };
+}
+
+async function listenOnNet(address: Exclude<Address, { kind: "vsock" }>, accept: Accept): Promise<Listener> {
+  const text = formatAddress(address);
+  const { kind } = address;
+  const server = createServer((socket) => {
+    accept(socket, { kind, address: kind === "tcp" ? remoteAddress(socket) : text });
+  });
+  if (kind === "unix" && !address.abstract) await listenOnPath(server, address.path, text);
+  else if (kind === "unix") await listening(server, () => server.listen(`\0${address.path}`));
+  else if (kind === "hvsock") await listenOnPath(server, await hybridPath(address), text);
+  else if (kind === "fd") await listening(server, () => server.listen({ fd: address.fd }));
+  else await listening(server, () => server.listen(address.port, address.host));
+  return { address: kind === "tcp" ? realPort(address, server) : text, server };
+}
+
+async function hybridPath(address: Address & { kind: "hvsock" }): Promise<string> {
+  const { hybridListenPath } = await loadVsock(address);
+  return hybridListenPath(address.path, address.port);
+}
+
+/** Where a tcp connection came from; without a host where it has ended already. */
+function remoteAddress({ remoteAddress: host = "", remotePort: port = 0 }: Socket): string {
+  return formatAddress({ kind: "tcp", host, port });
 }
 
 async function listenOnPath(server: Server, path: string, text: string): Promise<void> {

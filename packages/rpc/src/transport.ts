@@ -15,8 +15,9 @@ export {
   connectionWatched,
   serverConnections,
 } from "./diagnostics.js";
+export { type DialAddressOptions, dialAddress } from "./dial.js";
 export { isPromise } from "./is-promise.js";
-export { type Listener, openListener, type SocketAddress } from "./listen.js";
+export { type Accept, type Listener, openListener } from "./listen.js";
 export {
   clientStreams,
   type MessageStream,

@@ -2,7 +2,7 @@
 import { chmod, link, lstat, mkdir, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { Code, RpcError } from "@guestwire/rpc";
-import { type Listener, openListener, parseAddress, type SocketAddress } from "@guestwire/rpc/transport";
+import { type Listener, openListener, parseAddress } from "@guestwire/rpc/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { watchHandles } from "./handles.js";
 import { rawConnect, rawListen } from "./raw-peer.js";
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 const open = (address: string, accept: (socket: Socket) => void = (socket) => socket.destroy()): Promise<Listener> =>
-  openListener(parseAddress(address) as SocketAddress, accept);
+  openListener(parseAddress(address), accept);
 
 const close = ({ server }: Listener): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 

@@ -53,11 +53,10 @@ export interface ConnectOptions extends CallDefaults {
  * Opens a channel to a ttrpc server. Returns at once: the connection is made when the first call needs it, and made anew
  * when it was lost. A call that was sent is never sent twice.
  *
- * @param target An address (`unix:///path`, `unix:@name`, `tcp://host:port`, `fd://3`), an open Duplex, or a function
- * that opens one.
+ * @param target An address (`unix:///path`, `unix:@name`, `tcp://host:port`, `fd://3`; with @guestwire/vsock installed
+ * `vsock://cid:port` and `hvsock:///path:port` too), an open Duplex, or a function that opens one.
  * @param options See {@link ConnectOptions}.
- * @throws {RpcError} Code.InvalidArgument when the address, an option or a limit is wrong; Code.Unimplemented for address
- * kinds that cannot be opened yet.
+ * @throws {RpcError} Code.InvalidArgument when the address, an option or a limit is wrong.
  *
  * @example
  * await using channel = connect("unix:///run/agent.sock", { timeoutMs: 5_000 });

@@ -59,15 +59,17 @@ describe("an address", () => {
     await expect(dialerFor("tcp://127.0.0.1:1").dial(never)).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 
-  test.each(["vsock://3:1024", "hvsock:///tmp/v.sock:52"])(
-    "%s is refused for now, before anything is dialed",
-    (address) => {
-      expect(thrown(() => dialerFor(address))).toMatchObject({
-        code: Code.Unimplemented,
-        rawMessage: expect.stringContaining(`${address}: ${address.split(":")[0]} addresses are not supported yet`),
-      });
-    },
-  );
+  test("of a monitor that is not there is refused by the system", async () => {
+    const dialer = dialerFor(`hvsock://${folder.file("v.sock")}:52`);
+    await expect(dialer.dial(never)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("that only a server can use is refused before anything is dialed", () => {
+    expect(thrown(() => dialerFor("vsock://any:1024"))).toMatchObject({
+      code: Code.InvalidArgument,
+      rawMessage: 'vsock://any:1024: "any" is where to listen; to connect, name a cid',
+    });
+  });
 
   test("that is wrong is refused before anything is dialed", () => {
     expect(thrown(() => dialerFor("unix:a"))).toMatchObject({ code: Code.InvalidArgument });

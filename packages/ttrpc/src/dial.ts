@@ -1,8 +1,7 @@
 // Opens a client's socket for an address. One attempt, within a time limit; trying again is the channel's affair.
-import { createConnection, type NetConnectOpts, Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
-import { type Address, formatAddress, parseAddress } from "@guestwire/rpc/transport";
+import { type Address, dialAddress, formatAddress, parseAddress } from "@guestwire/rpc/transport";
 import type { Link } from "./link.js";
 import { socketLink } from "./socket-link.js";
 
@@ -21,33 +20,22 @@ export type ConnectTarget = string | Duplex | (() => Duplex | Promise<Duplex>);
 export function dialerFor(target: ConnectTarget): Dialer {
   if (typeof target === "string") return addressDialer(parseAddress(target));
   if (typeof target === "function") return streamDialer(target);
-  if (target instanceof Duplex) return streamDialer(once(target));
+  if (target instanceof Duplex) return streamDialer(once(() => target));
   throw new RpcError(Code.InvalidArgument, "connect() takes an address, a Duplex, or a function that opens a Duplex");
-}
-
-/** The error for addresses whose sockets this version cannot open. */
-export function notYet(address: Address): RpcError {
-  return new RpcError(
-    Code.Unimplemented,
-    `${formatAddress(address)}: ${address.kind} addresses are not supported yet; ` +
-      "open the socket yourself and pass it as a Duplex, or use a unix or tcp address",
-  );
 }
 
 function addressDialer(address: Address): Dialer {
   const target = formatAddress(address);
-  if (address.kind === "vsock" || address.kind === "hvsock") throw notYet(address);
   const peer: Peer = { kind: address.kind, address: target };
-  if (address.kind === "fd") {
-    // An inherited descriptor is one connection; there is no second one to be had.
-    const open = once(() => new Socket({ fd: address.fd }));
-    return { target, dial: async () => socketLink(open(), peer) };
+  if (address.kind === "vsock" && address.cid === "any") {
+    throw new RpcError(Code.InvalidArgument, `${target}: "any" is where to listen; to connect, name a cid`);
   }
-  const options: NetConnectOpts =
-    address.kind === "tcp"
-      ? { host: address.host, port: address.port }
-      : { path: address.abstract ? `\0${address.path}` : address.path };
-  return { target, dial: (signal) => dialSocket(options, peer, signal) };
+  // An inherited descriptor is one connection; there is no second one to be had.
+  const open = address.kind === "fd" ? once(() => dialAddress(address)) : undefined;
+  return {
+    target,
+    dial: async (signal) => socketLink(await (open?.() ?? dialAddress(address, { signal })), peer),
+  };
 }
 
 function streamDialer(open: () => Duplex | Promise<Duplex>): Dialer {
@@ -64,48 +52,13 @@ function streamDialer(open: () => Duplex | Promise<Duplex>): Dialer {
   };
 }
 
-/** Connects a socket; `EAGAIN` (a unix socket's backlog is full for a moment) is tried again until time is up. */
-function dialSocket(options: NetConnectOpts, peer: Peer, signal: AbortSignal): Promise<Link> {
-  return new Promise((resolve, reject) => {
-    let pauseMs = 1;
-    let timer: NodeJS.Timeout | undefined;
-    let socket: Socket | undefined;
-    const stop = (): void => {
-      clearTimeout(timer);
-      socket?.destroy();
-      reject(signal.reason);
-    };
-    const attempt = (): void => {
-      const opened = createConnection(options);
-      socket = opened;
-      const failed = (error: NodeJS.ErrnoException): void => {
-        if (error.code === "EAGAIN") {
-          timer = setTimeout(attempt, pauseMs);
-          pauseMs = Math.min(pauseMs * 2, 50);
-          return;
-        }
-        signal.removeEventListener("abort", stop);
-        reject(error);
-      };
-      opened.once("error", failed);
-      opened.once("connect", () => {
-        opened.removeListener("error", failed);
-        signal.removeEventListener("abort", stop);
-        resolve(socketLink(opened, peer));
-      });
-    };
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    attempt();
-  });
-}
-
-function once(stream: Duplex | (() => Duplex)): () => Duplex {
+function once<T extends Duplex | Promise<Duplex>>(open: () => T): () => T {
   let used = false;
   return () => {
-    if (used)
+    if (used) {
       throw new RpcError(Code.Unavailable, "the stream given to connect() has ended and cannot be opened again");
+    }
     used = true;
-    return typeof stream === "function" ? stream() : stream;
+    return open();
   };
 }

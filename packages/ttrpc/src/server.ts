@@ -17,14 +17,12 @@ import {
   connectionBegins,
   connectionEnds,
   connectionRefused,
-  formatAddress,
   type Listener,
   openListener,
   parseAddress,
   serverConnections,
 } from "@guestwire/rpc/transport";
 import { DeadlineWheel } from "./deadline-wheel.js";
-import { notYet } from "./dial.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Link } from "./link.js";
 import { protocol } from "./protocol.js";
@@ -50,7 +48,8 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
   /**
    * Listens on one more address.
    *
-   * @param address As for `connect()`; `fd://3` is an inherited listening socket, `tcp://127.0.0.1:0` takes a free port.
+   * @param address As for `connect()`; `fd://3` is an inherited listening socket, `tcp://127.0.0.1:0` and `vsock://any:0`
+   * take a free port, `hvsock:///path:port` takes the connections that the guest of that virtual machine monitor begins.
    * A unix socket is created with mode 0600, in a folder that is made with mode 0700 where it is missing.
    * @returns The address that clients use.
    * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.InvalidArgument for a bad address;
@@ -140,12 +139,8 @@ export class TtrpcServer implements Server {
   async listen(address: string): Promise<string> {
     this.#refuseWhenClosed();
     const parsed = parseAddress(address);
-    if (parsed.kind === "vsock" || parsed.kind === "hvsock") throw notYet(parsed);
-    const own = formatAddress(parsed);
     // A connection may come before `listener` is there.
-    const listener = await openListener(parsed, (socket) => {
-      this.attach(socket, { kind: parsed.kind, address: parsed.kind === "tcp" ? remoteAddress(socket) : own });
-    });
+    const listener = await openListener(parsed, (socket, peer) => this.attach(socket, peer));
     if (this.#closing !== undefined) {
       listener.server.close();
       this.#refuseWhenClosed();
@@ -209,9 +204,4 @@ export class TtrpcServer implements Server {
   #refuseWhenClosed(): void {
     if (this.#closing !== undefined) throw new RpcError(Code.Unavailable, "the server is closed");
   }
-}
-
-/** Where a tcp connection came from; without a host where it has ended already. */
-function remoteAddress({ remoteAddress: host = "", remotePort: port = 0 }: Socket): string {
-  return formatAddress({ kind: "tcp", host, port });
 }

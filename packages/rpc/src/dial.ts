@@ -1,0 +1,97 @@
+// Opens one socket to an address, whatever its kind. One attempt, ended by a signal; trying again is the caller's affair.
+// @guestwire/vsock is loaded with the first address that needs it: who uses none need not have it.
+import { createConnection, type NetConnectOpts, Socket } from "node:net";
+import { type Address, formatAddress } from "./address.js";
+import { Code } from "./code.js";
+import { RpcError } from "./rpc-error.js";
+
+/** When to give up. */
+export interface DialAddressOptions {
+  /** Gives the attempt up: nothing of it stays open, and the promise rejects with the signal's reason. Default never. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a connection. A unix socket whose backlog is full for the moment (`EAGAIN`) is tried again until the signal fires;
+ * all else is one attempt.
+ *
+ * @returns The connected socket, from which nothing was read. It is the caller's to end.
+ * @throws {RpcError} Code.InvalidArgument for an address that can only be listened on (`vsock://any:…`); Code.Unimplemented
+ * where @guestwire/vsock is needed and not installed.
+ * @throws {Error} the system's, with its `code` (`ECONNREFUSED`, `ENODEV`, …), or one of @guestwire/vsock.
+ */
+export async function dialAddress(address: Address, options: DialAddressOptions = {}): Promise<Socket> {
+  options.signal?.throwIfAborted();
+  switch (address.kind) {
+    case "fd":
+      return new Socket({ fd: address.fd });
+    case "tcp":
+      return connectSocket({ host: address.host, port: address.port }, options.signal);
+    case "unix":
+      return connectSocket({ path: address.abstract ? `\0${address.path}` : address.path }, options.signal);
+    case "vsock": {
+      const { cid, port } = address;
+      if (cid === "any") {
+        throw new RpcError(
+          Code.InvalidArgument,
+          `${formatAddress(address)}: "any" is where to listen; to connect, name a cid`,
+        );
+      }
+      const { dial } = await loadVsock(address);
+      return dial({ cid, port }, options);
+    }
+    case "hvsock": {
+      const { dialHybrid } = await loadVsock(address);
+      return dialHybrid({ path: address.path, port: address.port }, options);
+    }
+  }
+}
+
+/**
+ * Loads @guestwire/vsock.
+ *
+ * @throws {RpcError} Code.Unimplemented where it is not installed.
+ */
+export async function loadVsock(address: Address): Promise<typeof import("@guestwire/vsock")> {
+  try {
+    return await import("@guestwire/vsock");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    const message = `${formatAddress(address)} needs the package @guestwire/vsock, which is not installed`;
+    throw new RpcError(Code.Unimplemented, message, { cause: error });
+  }
+}
+
+function connectSocket(options: NetConnectOpts, signal: AbortSignal | undefined): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    let pauseMs = 1;
+    let timer: NodeJS.Timeout | undefined;
+    let socket: Socket | undefined;
+    const stop = (): void => {
+      clearTimeout(timer);
+      socket?.destroy();
+      reject(signal?.reason);
+    };
+    const attempt = (): void => {
+      const opened = createConnection(options);
+      socket = opened;
+      const failed = (error: NodeJS.ErrnoException): void => {
+        if (error.code === "EAGAIN") {
+          timer = setTimeout(attempt, pauseMs);
+          pauseMs = Math.min(pauseMs * 2, 50);
+          return;
+        }
+        signal?.removeEventListener("abort", stop);
+        reject(error);
+      };
+      opened.once("error", failed);
+      opened.once("connect", () => {
+        opened.removeListener("error", failed);
+        signal?.removeEventListener("abort", stop);
+        resolve(opened);
+      });
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    attempt();
+  });
+}
