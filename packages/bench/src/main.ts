@@ -5,6 +5,7 @@ import { readCommandLine, usage } from "./options.js";
 import { createPlacer, type Placer } from "./placement.js";
 import { figuresTable, ratiosTable, rowsOf } from "./report.js";
 import { type Outcome, runBench } from "./run.js";
+import { programOf } from "./stacks/index.js";
 
 async function main(): Promise<number> {
   const options = readCommandLine(process.argv.slice(2));
@@ -13,13 +14,33 @@ async function main(): Promise<number> {
     return 0;
   }
   const placer = createPlacer();
-  const outcomes = await runBench(options, placer, (bench, done, all) => {
+  const { programs, missing } = await programsFor(options.stacks);
+  const stacks = options.stacks.filter((name) => !missing.includes(name));
+  const outcomes = await runBench({ ...options, stacks, programs }, placer, (bench, done, all) => {
     console.error(`${done + 1}/${all}  ${bench.name}`);
   });
   print(outcomes, placer, options.rounds);
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rowsOf(outcomes), undefined, 2)}\n`);
   for (const { error } of outcomes) if (error !== undefined) console.error(`failed: ${error.message}`);
   return outcomes.some(({ error }) => error !== undefined) ? 1 : 0;
+}
+
+/** Builds what is no program of Node. What cannot be built is left out; the reason was printed. */
+async function programsFor(
+  stacks: readonly string[],
+): Promise<{ readonly programs: ReadonlyMap<string, string>; readonly missing: readonly string[] }> {
+  const programs = new Map<string, string>();
+  const missing: string[] = [];
+  for (const stack of stacks) {
+    const folder = programOf(stack);
+    if (folder === undefined) continue;
+    // With its many parts only for who wants to be compared with Go.
+    const { goProgram } = await import("@guestwire/testkit");
+    const path = await goProgram(folder);
+    if (path === undefined) missing.push(stack);
+    else programs.set(stack, path);
+  }
+  return { programs, missing };
 }
 
 function print(outcomes: readonly Outcome[], placer: Placer, rounds: number): void {

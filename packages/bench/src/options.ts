@@ -5,7 +5,7 @@ import type { BenchOptions } from "./run.js";
 import { stackNames } from "./stacks/index.js";
 
 /** What was asked for. */
-export interface CommandLine extends BenchOptions {
+export interface CommandLine extends Omit<BenchOptions, "programs"> {
   /** Where to write the rows; `undefined` for nowhere. */
   readonly json: string | undefined;
 }
@@ -16,12 +16,12 @@ export const usage: string = `Measures Guestwire beside its peers: client and se
   pnpm bench [--quick] [--json FILE] [--cases NAME,…] [--stacks NAME,…] [--rounds N] [--window MS]
              [--profile FOLDER]
 
-  --quick       three short rounds: about a minute
+  --quick       few cases, three short rounds: under two minutes
   --json FILE   writes the rows to a file
   --cases       which cases; * stands for anything: --cases 'unary-64B-*'
   --stacks      which stacks
   --rounds      how often each is measured (default 5, quick 3)
-  --window      how long one measurement takes, in milliseconds (default 1000, quick 400)
+  --window      how long one measurement takes, in milliseconds (default 1000, quick 300)
   --profile     writes a CPU profile of each process, for the browser's developer tools; costs speed
 
 cases:  ${benchCases.map(({ name }) => name).join("\n        ")}
@@ -49,16 +49,17 @@ export function readCommandLine(args: readonly string[]): CommandLine | undefine
   });
   if (values.help) return undefined;
   const stacks = list(values.stacks);
+  const cases = list(values.cases);
   const unknown = stacks.find((name) => !stackNames.includes(name));
   if (unknown !== undefined) throw new Error(`no stack is called "${unknown}"; there are: ${stackNames.join(", ")}`);
-  const windowMs = number("window", values.window, values.quick ? 400 : 1000);
+  const windowMs = number("window", values.window, values.quick ? 300 : 1000);
   return {
-    cases: chooseCases(list(values.cases)),
+    cases: cases.length > 0 ? chooseCases(cases) : benchCases.filter((bench) => bench.quick || !values.quick),
     stacks: stacks.length === 0 ? stackNames : stackNames.filter((name) => stacks.includes(name)),
     rounds: number("rounds", values.rounds, values.quick ? 3 : 5),
     windowMs,
     // Short windows are for trying the benchmark out, where nobody minds code that is not compiled yet.
-    warmUpMs: values.window === undefined ? (values.quick ? 800 : 1200) : Math.min(1200, 2 * windowMs),
+    warmUpMs: values.window === undefined ? (values.quick ? 600 : 1200) : Math.min(1200, 2 * windowMs),
     profileFolder: values.profile,
     json: values.json,
   };

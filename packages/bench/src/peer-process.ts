@@ -1,7 +1,10 @@
 // Starts one end of a stack as a process of its own and talks to it. Measures nothing.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { basename } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { BenchCase } from "./cases.js";
 import type { PeerAnswer, PeerRequest, RunFigures } from "./peer.js";
 
 const script = fileURLToPath(new URL("./peer.js", import.meta.url));
@@ -17,21 +20,39 @@ export class PeerProcess {
   }
 
   /**
-   * Starts a peer. Resolves when it has loaded its stack.
+   * Starts a peer in Node. Resolves when it has loaded its stack.
    *
    * @param prefix Words in front of the command line, which bind it to a core.
    * @param nodeArgs Options for Node.
    */
-  static async start(
+  static start(
     stack: string,
-    caseName: string,
+    { name }: BenchCase,
     prefix: readonly string[],
     nodeArgs: readonly string[],
     limitMs: number,
   ): Promise<PeerProcess> {
-    const [command = "", ...args] = [...prefix, process.execPath, ...nodeArgs, script, stack, caseName];
+    const [command = "", ...args] = [...prefix, process.execPath, ...nodeArgs, script, stack, name];
     const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    const peer = new PeerProcess(child, `${stack} in ${caseName}`);
+    return PeerProcess.#ready(child, `${stack} in ${name}`, limitMs);
+  }
+
+  /** Starts a peer that is a program of its own. It is given the case as JSON, and then asked and answers by lines of JSON. */
+  static startProgram(
+    path: string,
+    bench: BenchCase,
+    prefix: readonly string[],
+    limitMs: number,
+  ): Promise<PeerProcess> {
+    const [command = "", ...args] = [...prefix, path, JSON.stringify(bench)];
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    // Heard as if it had come over the channel that only Node has.
+    createInterface({ input: child.stdout }).on("line", (line) => child.emit("message", JSON.parse(line)));
+    return PeerProcess.#ready(child, `${basename(path)} in ${bench.name}`, limitMs);
+  }
+
+  static async #ready(child: ChildProcess, name: string, limitMs: number): Promise<PeerProcess> {
+    const peer = new PeerProcess(child, name);
     await peer.#answer(limitMs);
     return peer;
   }
@@ -44,7 +65,8 @@ export class PeerProcess {
   /** Has it do something. @throws {Error} what it fails with, or when it ends or takes longer than `limitMs`. */
   async ask(request: PeerRequest, limitMs: number): Promise<RunFigures | undefined> {
     const answer = this.#answer(limitMs);
-    this.#child.send(request);
+    if (this.#child.stdin === null) this.#child.send(request);
+    else this.#child.stdin.write(`${JSON.stringify(request)}\n`);
     return answer;
   }
 
@@ -54,6 +76,7 @@ export class PeerProcess {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
     const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
+    child.stdin?.end();
     if (child.connected) child.disconnect();
     await gone;
     clearTimeout(timer);

@@ -64,10 +64,13 @@ export function ratiosTable(outcomes: readonly Outcome[]): string {
     const guestwire = rounds(ours);
     const grpc = rounds("grpcjs-protobufjs");
     const raw = rounds("raw");
+    const go = rounds("go-ttrpc");
     return [
       name,
       times(ratio(guestwire, grpc, speed)),
       times(ratio(grpc, guestwire, cpu)),
+      times(ratio(guestwire, go, speed)),
+      times(ratio(go, guestwire, cpu)),
       percent(ratio(guestwire, raw, speed)),
       percent(ratio(guestwire, raw, cpu)),
       percent(ratio(rounds("guestwire-grpc"), grpc, cpu)),
@@ -77,6 +80,8 @@ export function ratiosTable(outcomes: readonly Outcome[]): string {
     "case",
     "speed, grpc-js = 1",
     "less CPU than grpc-js",
+    "speed, Go's ttrpc = 1",
+    "less CPU than Go",
     "speed, raw = 100 %",
     "CPU, raw = 100 %",
     "our gRPC's CPU, grpc-js = 100 %",

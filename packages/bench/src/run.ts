@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly warmUpMs: number;
   /** How long one measurement takes, in milliseconds. */
   readonly windowMs: number;
+  /** Where the programs of those stacks are that do not run in Node, by the stacks' names. */
+  readonly programs: ReadonlyMap<string, string>;
   /** The folder for CPU profiles of all processes; `undefined` for none. */
   readonly profileFolder: string | undefined;
 }
@@ -90,16 +92,19 @@ async function startPair(
   pair: Pair,
   bench: BenchCase,
   folder: string,
-  { profileFolder }: BenchOptions,
+  { profileFolder, programs }: BenchOptions,
   placer: Placer,
 ): Promise<void> {
   const { stack } = pair;
   const start = (end: "client" | "server"): Promise<PeerProcess> => {
+    const prefix = placer.prefix(end, bench.placement);
+    const program = programs.get(stack);
+    if (program !== undefined) return PeerProcess.startProgram(program, bench, prefix, graceMs);
     const profile =
       profileFolder === undefined
         ? []
         : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${bench.name}.${stack}.${end}.cpuprofile`];
-    return PeerProcess.start(stack, bench.name, placer.prefix(end, bench.placement), profile, graceMs);
+    return PeerProcess.start(stack, bench, prefix, profile, graceMs);
   };
   const socketPath = join(folder, `${stack}.sock`);
   pair.server = await start("server");

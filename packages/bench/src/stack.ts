@@ -45,7 +45,8 @@ export function unaryLoad(inFlight: number, call: () => Promise<unknown>): Load 
 /**
  * A load of one stream after the other.
  *
- * @param read Makes a call and reads it to its end; tells of the first message and gives the number of messages.
+ * @param read Makes a call to its end; tells of the first message (of an upload, of its answer) and gives the number of
+ * messages that the other end got or sent.
  */
 export function streamLoad(messages: number, read: (first: () => void) => Promise<number>): Load {
   return {
@@ -61,8 +62,44 @@ export function streamLoad(messages: number, read: (first: () => void) => Promis
   };
 }
 
+/** The calls of a client, each as the library's users would make it. */
+export interface EchoCalls {
+  /** One call with the case's payload. */
+  unary(): Promise<unknown>;
+  /** Has the server send all messages; gives how many came. */
+  serverStream(first: () => void): Promise<number>;
+  /** Sends all messages; gives how many the server counted. */
+  clientStream(first: () => void): Promise<number>;
+  /** Sends all messages and reads their echoes at the same time; gives how many came. */
+  bidiStream(first: () => void): Promise<number>;
+}
+
+/** The load that a case asks for. */
+export function loadOf(bench: BenchCase, calls: EchoCalls): Load {
+  switch (bench.kind) {
+    case "unary":
+      return unaryLoad(bench.inFlight, () => calls.unary());
+    case "server-stream":
+      return streamLoad(bench.messages, (first) => calls.serverStream(first));
+    case "client-stream":
+      return streamLoad(bench.messages, (first) => calls.clientStream(first));
+    case "bidi-stream":
+      return streamLoad(bench.messages, (first) => calls.bidiStream(first));
+  }
+}
+
+/** How often something that tells of the first message is called for the messages after it: never. */
+export function counter(first: () => void): { count: number; add(): void } {
+  return {
+    count: 0,
+    add() {
+      if (this.count++ === 0) first();
+    },
+  };
+}
+
 /** The payload that every message of a case carries: bytes of all values. */
-export function payloadOf(bench: BenchCase): Buffer {
+export function payloadOf(bench: BenchCase): Buffer<ArrayBuffer> {
   const payload = Buffer.allocUnsafeSlow(bench.bytes);
   for (let i = 0; i < payload.length; i++) payload[i] = i;
   return payload;

@@ -11,7 +11,7 @@ import {
   type ServiceRegistry,
 } from "@guestwire/rpc";
 import { EchoService, echoHandlers } from "@guestwire/testkit/echo";
-import { payloadOf, type Stack, streamLoad, unaryLoad } from "../stack.js";
+import { counter, type EchoCalls, loadOf, payloadOf, type Stack } from "../stack.js";
 
 const passOn: Interceptor = (next) => (call) => next(call);
 
@@ -25,29 +25,53 @@ export interface GuestwireWire {
 export function guestwireStack({ connect, serve }: GuestwireWire): Stack {
   return {
     async serve(socketPath, { full }) {
-      const handlers: Handlers<typeof EchoService> = full
-        ? { ...echoHandlers, echo: async ({ text, payload, number }) => ({ text, payload, number }) }
-        : echoHandlers;
-      const server = serve(full ? { interceptors: [passOn] } : {}).service(EchoService, handlers);
+      const server = serve(full ? { interceptors: [passOn] } : {}).service(EchoService, full ? fullHandlers : handlers);
       await server.listen(`unix://${socketPath}`);
     },
     async connect(socketPath, bench) {
       const channel = connect(`unix://${socketPath}`, bench.full ? { interceptors: [passOn] } : {});
       const client = createClient(EchoService, channel);
       const payload = payloadOf(bench);
-      if (bench.kind === "server-stream") {
-        const { messages } = bench;
-        return streamLoad(messages, async (first) => {
-          let received = 0;
-          for await (const _ of client.split({ count: messages, payload })) if (received++ === 0) first();
-          return received;
-        });
+      const { messages } = bench;
+      async function* requests(): AsyncGenerator<{ payload: Buffer }> {
+        for (let i = 0; i < messages; i++) yield { payload };
       }
-      if (!bench.full) return unaryLoad(bench.inFlight, () => client.echo({ payload }));
-      return unaryLoad(bench.inFlight, () => client.echo({ payload }, fullOptions()));
+      const calls: EchoCalls = {
+        unary: bench.full ? () => client.echo({ payload }, fullOptions()) : () => client.echo({ payload }),
+        async serverStream(first) {
+          const received = counter(first);
+          for await (const _ of client.split({ count: messages, payload })) received.add();
+          return received.count;
+        },
+        async clientStream(first) {
+          const { number } = await client.join(requests());
+          first();
+          return Number(number);
+        },
+        async bidiStream(first) {
+          const received = counter(first);
+          for await (const _ of client.chat(requests())) received.add();
+          return received.count;
+        },
+      };
+      return loadOf(bench, calls);
     },
   };
 }
+
+const handlers: Handlers<typeof EchoService> = {
+  ...echoHandlers,
+  async join(requests) {
+    let count = 0;
+    for await (const _ of requests) count++;
+    return { number: BigInt(count) };
+  },
+};
+
+const fullHandlers: Handlers<typeof EchoService> = {
+  ...handlers,
+  echo: async ({ text, payload, number }) => ({ text, payload, number }),
+};
 
 function fullOptions(): CallOptions {
   return {

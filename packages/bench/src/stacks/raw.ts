@@ -14,8 +14,9 @@ const batchBytes = 64 * 1024;
 export const raw: Stack = {
   async serve(socketPath, bench) {
     const server = createServer((socket) => {
-      if (bench.kind === "unary") echo(socket);
-      else socket.on("data", () => void pour(socket, bench));
+      if (bench.kind === "unary" || bench.kind === "bidi-stream") echo(socket);
+      else if (bench.kind === "server-stream") socket.on("data", () => void pour(socket, bench));
+      else count(socket, bench);
     });
     server.listen(socketPath);
     await once(server, "listening");
@@ -26,6 +27,17 @@ export const raw: Stack = {
     return bench.kind === "unary" ? echoLoad(socket, bench) : pourLoad(socket, bench);
   },
 };
+
+/** Answers with one byte when a whole upload has come. */
+function count(socket: Socket, bench: BenchCase): void {
+  let left = bench.messages * bench.bytes;
+  socket.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left > 0) return;
+    left = bench.messages * bench.bytes;
+    socket.write("!");
+  });
+}
 
 function echo(socket: Socket): void {
   socket.on("data", (chunk: Buffer) => {
@@ -43,18 +55,20 @@ async function pour(socket: Socket, bench: BenchCase): Promise<void> {
 }
 
 function pourLoad(socket: Socket, bench: BenchCase): Load {
+  const expected = bench.kind === "client-stream" ? 1 : bench.messages * bench.bytes;
   let first: () => void;
   let done: (messages: number) => void;
   let left = 0;
   socket.on("data", (chunk: Buffer) => {
-    if (left === bench.messages * bench.bytes) first();
+    if (left === expected) first();
     left -= chunk.length;
     if (left <= 0) done(bench.messages);
   });
   return streamLoad(bench.messages, (onFirst) => {
-    left = bench.messages * bench.bytes;
+    left = expected;
     first = onFirst;
-    socket.write("go");
+    if (bench.kind === "server-stream") socket.write("go");
+    else void pour(socket, bench);
     return new Promise((resolve) => {
       done = resolve;
     });
@@ -63,8 +77,10 @@ function pourLoad(socket: Socket, bench: BenchCase): Load {
 
 /** Counts what comes back, and sends as many messages again in one write. */
 function echoLoad(socket: Socket, bench: BenchCase): Load {
-  const { bytes, inFlight } = bench;
-  const payload = payloadOf(bench);
+  const { inFlight } = bench;
+  // A message of no bytes could not be counted.
+  const bytes = Math.max(1, bench.bytes);
+  const payload = payloadOf({ ...bench, bytes });
   const small = bytes * inFlight <= batchBytes;
   const batch = small ? Buffer.concat(Array.from({ length: inFlight }, () => payload)) : payload;
   const begun = new Float64Array(inFlight);

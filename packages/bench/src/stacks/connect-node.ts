@@ -1,0 +1,85 @@
+// @connectrpc/connect-node over its gRPC transport and node:http2, used as its documentation shows.
+import { once } from "node:events";
+import { createServer } from "node:http2";
+import { connect as dial } from "node:net";
+import {
+  type CallOptions,
+  type ConnectRouter,
+  createClient,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
+import { EchoService } from "@guestwire/testkit/echo";
+import { counter, loadOf, payloadOf, type Stack } from "../stack.js";
+
+type Payload = { readonly payload: Uint8Array };
+
+const passOn: Interceptor = (next) => (request) => next(request);
+
+// In MB. With the default of 10 a session refuses calls while a few large payloads are on their way.
+const maxSessionMemory = 1000;
+
+/** @connectrpc/connect-node. */
+export const connectNode: Stack = {
+  async serve(socketPath, { full }) {
+    const routes = (router: ConnectRouter): ConnectRouter => router.service(EchoService, handlersOf(full));
+    const adapter = connectNodeAdapter({ routes, ...(full && { interceptors: [passOn] }) });
+    const server = createServer({ maxSessionMemory }, adapter);
+    server.listen(socketPath);
+    await once(server, "listening");
+  },
+  async connect(socketPath, bench) {
+    const transport = createGrpcTransport({
+      baseUrl: "http://localhost",
+      nodeOptions: { createConnection: () => dial(socketPath), maxSessionMemory },
+      ...(bench.full && { interceptors: [passOn] }),
+    });
+    const client = createClient(EchoService, transport);
+    const payload = payloadOf(bench);
+    const { messages } = bench;
+    async function* requests(): AsyncGenerator<Payload> {
+      for (let i = 0; i < messages; i++) yield { payload };
+    }
+    return loadOf(bench, {
+      unary: bench.full ? () => client.echo({ payload }, fullOptions()) : () => client.echo({ payload }),
+      async serverStream(first) {
+        const received = counter(first);
+        for await (const _ of client.split({ count: messages, payload })) received.add();
+        return received.count;
+      },
+      async clientStream(first) {
+        const { number } = await client.join(requests());
+        first();
+        return Number(number);
+      },
+      async bidiStream(first) {
+        const received = counter(first);
+        for await (const _ of client.chat(requests())) received.add();
+        return received.count;
+      },
+    });
+  },
+};
+
+function handlersOf(full: boolean): Partial<ServiceImpl<typeof EchoService>> {
+  const answer = ({ payload }: Payload): Payload => ({ payload });
+  return {
+    echo: full ? async (request: Payload) => answer(request) : answer,
+    async *split({ count, payload }) {
+      for (let i = 0; i < count; i++) yield { payload, number: BigInt(i) };
+    },
+    async join(requests) {
+      let count = 0;
+      for await (const _ of requests) count++;
+      return { number: BigInt(count) };
+    },
+    async *chat(requests) {
+      for await (const request of requests) yield answer(request);
+    },
+  };
+}
+
+function fullOptions(): CallOptions {
+  return { timeoutMs: 10_000, headers: { "x-request-id": "0123456789abcdef", "x-tenant": "bench" } };
+}
