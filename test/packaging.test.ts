@@ -1,5 +1,5 @@
 // What users install: packed as for publishing, checked, installed into an empty project, and used on every Node.
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -121,6 +121,36 @@ const { MachineService } = require("@guestwire/machine");
     const { stdout } = await run(node, [script], { cwd: project });
     expect(stdout).toBe("RpcError 5 /arcbox.v1.MachineService/Inspect\n");
   });
+});
+
+test("without @guestwire/vsock all but its addresses work, and those say what is missing", async () => {
+  const lean = await mkdtemp(join(tmpdir(), "guestwire-lean-"));
+  const scope = join(lean, "node_modules", "@guestwire");
+  try {
+    for (const name of ["rpc", "ttrpc"]) {
+      await cp(join(project, "node_modules", "@guestwire", name), join(scope, name), { recursive: true });
+    }
+    const script = join(lean, "client.mjs");
+    await writeFile(
+      script,
+      `import { dialAddress, parseAddress } from "@guestwire/rpc/transport";
+import { serve } from "@guestwire/ttrpc";
+for (const address of ["vsock://3:1024", "hvsock:///run/v.sock:1024"]) {
+  const server = serve();
+  await server.listen(address).catch((error) => console.log(error.code, error.rawMessage));
+  await server.close();
+  await dialAddress(parseAddress(address)).catch((error) => console.log(error.code, error.rawMessage));
+}
+`,
+    );
+    const { stdout } = await run(process.execPath, [script], { cwd: lean });
+    const missing = (address: string): string =>
+      `12 ${address} needs the package @guestwire/vsock, which is not installed`;
+    const addresses = ["vsock://3:1024", "hvsock:///run/v.sock:1024"];
+    expect(stdout.trim().split("\n")).toEqual(addresses.flatMap((address) => [missing(address), missing(address)]));
+  } finally {
+    await rm(lean, { recursive: true, force: true });
+  }
 });
 
 test("TypeScript with nodenext and strict settings compiles a user's code", async () => {

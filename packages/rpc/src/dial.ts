@@ -4,6 +4,7 @@ import { createConnection, type NetConnectOpts, Socket } from "node:net";
 import { type Address, formatAddress } from "./address.js";
 import { Code } from "./code.js";
 import { RpcError } from "./rpc-error.js";
+import { loadVsock } from "./vsock-package.js";
 
 /** When to give up. */
 export interface DialAddressOptions {
@@ -44,21 +45,6 @@ export async function dialAddress(address: Address, options: DialAddressOptions 
       const { dialHybrid } = await loadVsock(address);
       return dialHybrid({ path: address.path, port: address.port }, options);
     }
-  }
-}
-
-/**
- * Loads @guestwire/vsock.
- *
- * @throws {RpcError} Code.Unimplemented where it is not installed.
- */
-export async function loadVsock(address: Address): Promise<typeof import("@guestwire/vsock")> {
-  try {
-    return await import("@guestwire/vsock");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    const message = `${formatAddress(address)} needs the package @guestwire/vsock, which is not installed`;
-    throw new RpcError(Code.Unimplemented, message, { cause: error });
   }
 }
 

@@ -6,9 +6,9 @@ import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { type Address, formatAddress } from "./address.js";
 import { Code } from "./code.js";
-import { loadVsock } from "./dial.js";
 import type { Peer } from "./handler-context.js";
 import { RpcError } from "./rpc-error.js";
+import { loadVsock } from "./vsock-package.js";
 
 /** The kernel chooses a free port for this one, as TCP does for 0. */
 const anyVsockPort = 0xffff_ffff;

@@ -2,6 +2,7 @@
 
 export { type Address, addressForms, formatAddress, parseAddress } from "./address.js";
 export { CallEnd, checkSignal, checkTimeout } from "./call-end.js";
+export { type Clock, pause, systemClock, type Timer } from "./clock.js";
 export { readTag, readVarint32, readVarint64, skipField, utf8Text, WireError } from "./codec/reader.js";
 export { transportChannel, withDefaults } from "./defaults.js";
 export {
@@ -16,6 +17,23 @@ export {
   serverConnections,
 } from "./diagnostics.js";
 export { type DialAddressOptions, dialAddress } from "./dial.js";
+export { type DialWithRetryOptions, dialWithRetry } from "./dial-retry.js";
+export { isPermanentDialError, isTransientDialError } from "./dial-retry-errors.js";
+export { type DialAttempt, type DialRetryOptions, type DialTask, type DialTurn, retryDial } from "./dial-retry-loop.js";
+export {
+  arcboxDial,
+  arcboxRuntimeDial,
+  type DialPolicy,
+  type DialSteps,
+  defaultDial,
+  kataDial,
+  kataRustDial,
+  spinboxDial,
+  spinboxEventsDial,
+  spinboxStreamDial,
+  spinboxTaskDial,
+  stepMs,
+} from "./dial-retry-policy.js";
 export { isPromise } from "./is-promise.js";
 export { type Accept, type Listener, openListener } from "./listen.js";
 export {
@@ -33,3 +51,4 @@ export { withoutStack } from "./rpc-error.js";
 export { ServerCall } from "./server-call.js";
 export { readStatus, type Status, writeStatus } from "./status.js";
 export { abandon, isStream, iterate, leave, type MessageIterator, onlyMessage } from "./streams.js";
+export { timedOut, type WithinOptions, within } from "./within.js";

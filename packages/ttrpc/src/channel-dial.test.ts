@@ -204,6 +204,29 @@ describe("attempts to connect", () => {
     });
   });
 
+  test.each(["EACCES", "ERR_VSOCK_HYBRID_REPLY"])("that no waiting mends do so, too: %s", async (code) => {
+    const { client } = start({ waitForReady: true }, () => {
+      throw Object.assign(new Error(`connect ${code}`), { code });
+    });
+    expect(await failure(client.echo({}))).toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: `cannot connect to raw:: connect ${code}`,
+      reason: "connect_failed",
+    });
+  });
+
+  test("whose own tries were in vain are made again for calls that wait", async () => {
+    const { client, clock, ...call } = start({ waitForReady: true }, (attempt) => {
+      if (attempt < 3) throw new RpcError(Code.DeadlineExceeded, "7 attempts", { reason: "deadline" });
+    });
+    const answer = client.echo({});
+    await clock.elapse(1000);
+    const peer = await call.peer();
+    await peer.next();
+    peer.send(ok(1));
+    await answer;
+  });
+
   test("end after connectTimeoutMs, and a connection that comes later is closed", async () => {
     const slow = Promise.withResolvers<void>();
     const { client, clock, peers } = start({ connectTimeoutMs: 700 }, () => slow.promise);

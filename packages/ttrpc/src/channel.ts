@@ -17,11 +17,14 @@ import {
   connectionBegins,
   connectionEnds,
   connectionFails,
+  isPermanentDialError,
   type MessageStream,
+  pause,
   type ResponseStream,
   type StreamingMethod,
   transportChannel,
   type UnaryMethod,
+  within,
 } from "@guestwire/rpc/transport";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
 import { ClientSession, type ClientSessionHandler } from "./client-session.js";
@@ -29,7 +32,7 @@ import { StreamClientCall } from "./client-stream-call.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
 import { type Limits, resolveLimits } from "./limits.js";
-import type { Clock, Timer } from "./link.js";
+import type { Clock } from "./link.js";
 import { prepareMethod } from "./prepared-method.js";
 import { protocol } from "./protocol.js";
 import { systemClock } from "./system-clock.js";
@@ -40,7 +43,8 @@ export interface ConnectOptions extends CallDefaults {
   readonly connectTimeoutMs?: number;
   /**
    * What calls do while there is no connection to be had. `false` (default): they fail with `Unavailable` when the next
-   * attempt fails. `true`: they wait, attempt after attempt, until their deadline.
+   * attempt fails. `true`: they wait, attempt after attempt, until their deadline, unless the failure is one that no waiting
+   * mends (see {@link isPermanentDialError}).
    */
   readonly waitForReady?: boolean;
   /** The pauses between attempts: from `initialMs` (default 20) doubling to `maxMs` (default 1,000), less up to 20 %. */
@@ -210,7 +214,8 @@ class TtrpcChannel implements Channel, CallHome {
     this.#dialing = control;
     try {
       while (this.#waiting.size > 0 && !control.signal.aborted && this.#session === undefined) {
-        await this.#pause(this.#dialAt - this.#clock.now(), control.signal);
+        const pauseMs = this.#dialAt - this.#clock.now();
+        if (pauseMs > 0) await pause(pauseMs, this.#clock, control.signal);
         if (this.#waiting.size > 0 && !control.signal.aborted) await this.#attempt(control);
       }
     } finally {
@@ -221,15 +226,17 @@ class TtrpcChannel implements Channel, CallHome {
   }
 
   async #attempt(control: AbortController): Promise<void> {
-    const attempt = new AbortController();
+    const { signal } = control;
     const startedAt = performance.now();
     let event: ConnectionEvent | undefined;
-    const stop = (): void => attempt.abort(control.signal.reason);
-    control.signal.addEventListener("abort", stop);
-    const limit = this.#connectTimeoutMs;
-    const timer = this.#clock.after(limit, () => attempt.abort(new Error(`no connection within ${limit} ms`)));
     try {
-      const link = await untilAborted(this.#dialer.dial(attempt.signal), attempt.signal, (late) => late.destroy());
+      const link = await within((stop) => this.#dialer.dial(stop), {
+        clock: this.#clock,
+        ms: this.#connectTimeoutMs,
+        signal,
+        late: "no connection",
+        dispose: (late) => late.destroy(),
+      });
       const opened = connectionBegins(clientConnections, protocol, link.peer);
       event = opened;
       let lost: Error | undefined;
@@ -253,12 +260,9 @@ class TtrpcChannel implements Channel, CallHome {
       if (lost !== undefined) throw lost;
       started = true;
     } catch (error) {
-      if (control.signal.aborted) return;
+      if (signal.aborted) return;
       if (event === undefined) connectionFails(clientConnections, protocol, this, startedAt, error);
       this.#failed(error);
-    } finally {
-      timer.cancel();
-      control.signal.removeEventListener("abort", stop);
     }
   }
 
@@ -270,26 +274,14 @@ class TtrpcChannel implements Channel, CallHome {
 
   #failed(error: unknown): void {
     this.#backOff();
-    if (this.#waitForReady && !(error instanceof RpcError)) return;
+    // What a function of the user's gave up in time (`dialWithRetry`) may be tried again as any attempt.
+    const final = isPermanentDialError(error) || (error instanceof RpcError && error.reason !== "deadline");
+    if (this.#waitForReady && !final) return;
     const text = error instanceof RpcError ? error.rawMessage : String((error as Error)?.message ?? error);
     const code = error instanceof RpcError ? error.code : Code.Unavailable;
     for (const call of [...this.#waiting]) {
       call.fail(code, `cannot connect to ${this.target}: ${text}`, "connect_failed", error);
     }
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    if (ms <= 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      const done = (): void => {
-        timer?.cancel();
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      signal.addEventListener("abort", done);
-      timer = this.#clock.after(ms, done);
-    });
   }
 
   async #close(graceMs: number): Promise<void> {
@@ -316,19 +308,6 @@ class TtrpcChannel implements Channel, CallHome {
   #checkIdle(): void {
     this.#idle?.();
   }
-}
-
-/** Waits for a promise or a signal, whatever comes first; what comes after the signal is given to `dispose`. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, dispose: (late: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      reject(signal.reason);
-      promise.then(dispose, () => {});
-    };
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 function positive(name: string, value: number): number {

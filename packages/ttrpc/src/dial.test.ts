@@ -168,6 +168,18 @@ describe("a stream of the user's own", () => {
     }
   });
 
+  test("is made by a function that is told when nobody waits any more", async () => {
+    const stop = new AbortController();
+    const told: AbortSignal[] = [];
+    await dialerFor((signal) => {
+      told.push(signal);
+      return duplexPair()[0];
+    })
+      .dial(stop.signal)
+      .then(close);
+    expect(told).toEqual([stop.signal]);
+  });
+
   test("that is none is refused", async () => {
     const dialer = dialerFor((() => "no stream") as unknown as () => Duplex);
     await expect(dialer.dial(never)).rejects.toMatchObject({

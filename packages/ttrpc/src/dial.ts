@@ -13,8 +13,11 @@ export interface Dialer {
   dial(signal: AbortSignal): Promise<Link>;
 }
 
-/** What `connect()` takes: an address, an open stream, or a function that opens one. */
-export type ConnectTarget = string | Duplex | (() => Duplex | Promise<Duplex>);
+/**
+ * What `connect()` takes: an address, an open stream, or a function that opens one; its signal fires when nobody waits for
+ * that stream any more.
+ */
+export type ConnectTarget = string | Duplex | ((signal: AbortSignal) => Duplex | Promise<Duplex>);
 
 /** Makes a dialer of what the user gave. @throws {RpcError} when an address is wrong. */
 export function dialerFor(target: ConnectTarget): Dialer {
@@ -38,12 +41,12 @@ function addressDialer(address: Address): Dialer {
   };
 }
 
-function streamDialer(open: () => Duplex | Promise<Duplex>): Dialer {
+function streamDialer(open: (signal: AbortSignal) => Duplex | Promise<Duplex>): Dialer {
   const target = "duplex:";
   return {
     target,
-    async dial() {
-      const stream = await open();
+    async dial(signal) {
+      const stream = await open(signal);
       if (!(stream instanceof Duplex)) {
         throw new RpcError(Code.InvalidArgument, "the function given to connect() did not return a Duplex");
       }

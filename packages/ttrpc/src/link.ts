@@ -1,5 +1,8 @@
 // What a session needs of the world: a way to move bytes, and time. Types only; sessions touch nothing else.
 import type { Peer } from "@guestwire/rpc";
+import type { Clock as Time, Timer } from "@guestwire/rpc/transport";
+
+export type { Timer };
 
 /** A two-way byte stream under a session. Delivers to the handler given to `start`. */
 export interface Link {
@@ -38,19 +41,9 @@ export interface LinkHandler {
 }
 
 /** Time, and turns of the event loop. */
-export interface Clock {
-  /** Milliseconds; only goes forward. */
-  now(): number;
-  /** Runs `task` once after `ms` milliseconds. */
-  after(ms: number, task: () => void): Timer;
+export interface Clock extends Time {
   /** Runs `task` before the event loop goes on. */
   soon(task: () => void): void;
   /** Runs `task` after other work had its turn. */
   later(task: () => void): void;
-}
-
-/** A task that waits for its time. */
-export interface Timer {
-  /** Makes it not run. */
-  cancel(): void;
 }
