@@ -26,6 +26,7 @@ export const packages = {
   vmevents: ["spinbox/services/vmevents/v1"],
   machine: ["arcbox/v1/machine.proto"],
   agent: ["arcbox/v1/agent.proto"],
+  sandbox: ["sandbox/v1"],
   ross: ["ross"],
   joblet: ["joblet"],
   health: ["grpc/health/v1"],

@@ -12,9 +12,8 @@ export interface AddressList {
    * Calls that run on an address that left come to their end; its connection is closed after that, and after no more than
    * 10 seconds if it is idle. While the list is empty calls fail with `Unavailable`; with `waitForReady` they wait.
    *
-   * @param addresses Unix and tcp addresses; an empty array is fine.
-   * @throws {RpcError} Code.InvalidArgument naming the address that is wrong; Code.Unimplemented for kinds that grpc-js
-   * cannot connect to. The list stays as it was then.
+   * @param addresses Addresses of ours, of any kind; an empty array is fine.
+   * @throws {RpcError} Code.InvalidArgument naming the address that is wrong. The list stays as it was then.
    */
   update(addresses: readonly string[]): void;
 }

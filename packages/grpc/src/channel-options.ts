@@ -53,7 +53,7 @@ export interface ConnectOptions extends CallDefaults {
   readonly serviceConfig?: Partial<ServiceConfig> & Record<string, unknown>;
   /** Stands in front of grpc-js' own user agent. Default none. */
   readonly userAgent?: string;
-  /** The `:authority` that the server sees. Default: the host and port of the address; `localhost` for unix sockets. */
+  /** The `:authority` that the server sees. Default: the host and port of the address; `localhost` where it has none. */
   readonly authority?: string;
   /** Options of grpc-js' channel; they come before everything else that leads to one. Default none. */
   readonly channelOptions?: ChannelOptions;

@@ -12,6 +12,7 @@ import { type AddressList, listTarget } from "./address-list.js";
 import { type ConnectOptions, checkConnectOptions, grpcOptions, milliseconds } from "./channel-options.js";
 import type { CallHome, ClientCall } from "./client-call.js";
 import { clientCredentials, type Sockets } from "./client-credentials.js";
+import { openDialled } from "./dialled.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import { type PreparedMethod, prepareMethod } from "./prepared-method.js";
 import { protocol } from "./protocol.js";
@@ -29,12 +30,12 @@ const lingerMs = 1000;
  * Opens a channel to one or several gRPC servers. Returns at once: a connection is made when the first call needs it, and
  * made anew when it was lost.
  *
- * @param address An address (`unix:///path`, `unix:@name`, `tcp://host:port`), several of them, or a name that gRPC
- * resolves (`dns:///host:port`, `ipv4:address:port`, `ipv6:[address]:port`, `xds:///name`); or a list that may change, see
- * {@link createAddressList}.
+ * @param address An address (`unix:///path`, `unix:@name`, `tcp://host:port`, `vsock://cid:port`, `hvsock:///path:port`,
+ * `fd://number`), several of them, or a name that gRPC resolves (`dns:///host:port`, `ipv4:address:port`,
+ * `ipv6:[address]:port`, `xds:///name`); or a list that may change, see {@link createAddressList}. Those of vsock need the
+ * package `@guestwire/vsock`.
  * @param options See {@link ConnectOptions}.
- * @throws {RpcError} Code.InvalidArgument when the address, an option or a limit is wrong; Code.Unimplemented for address
- * kinds that grpc-js cannot connect to.
+ * @throws {RpcError} Code.InvalidArgument when the address, an option or a limit is wrong.
  *
  * @example
  * await using channel = connect("unix:///run/agent.sock", { timeoutMs: 5_000 });
@@ -83,7 +84,13 @@ class ClientChannel implements Channel, CallHome {
       longestTimerMs,
     );
     this.#retries = resolveRetries(options.retries ?? false);
-    this.#sockets = { connectTimeoutMs: this.#connectTimeoutMs, open: new Set(), emptied: undefined, target };
+    this.#sockets = {
+      connectTimeoutMs: this.#connectTimeoutMs,
+      open: new Set(),
+      dialled: new WeakMap(),
+      emptied: undefined,
+      target,
+    };
     const selector = this.#retries?.selector;
     const route = routed({ target, attempts: this.#attempts, selector });
     const credentials = options.credentials ?? clientCredentials(options.tls, this.#sockets);
@@ -101,6 +108,7 @@ class ClientChannel implements Channel, CallHome {
         cause: error,
       });
     }
+    if (target.endpoints !== undefined) openDialled(this.#grpc, this.#sockets);
   }
 
   get target(): string {

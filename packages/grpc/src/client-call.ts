@@ -164,7 +164,7 @@ export abstract class ClientCall implements InterceptingListener {
     this.settled = true;
     clearTimeout(this.#timer);
     if (this.#signal !== undefined) this.#signal.removeEventListener("abort", this);
-    if (abandoned) this.call?.cancelWithStatus(statusCode.CANCELLED, "canceled");
+    if (abandoned && this.call !== undefined) cancel(this.call);
     this.home.settled(this);
   }
 
@@ -226,4 +226,10 @@ export abstract class ClientCall implements InterceptingListener {
     const text = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : "";
     this.fail(Code.Canceled, `the call was canceled${text === "" ? "" : `: ${text}`}`, "canceled", reason);
   }
+}
+
+/** Twice, as grpc-js goes on with the first steps of a call also when it was canceled meanwhile, and then sends it. */
+function cancel(call: GrpcCall): void {
+  call.cancelWithStatus(statusCode.CANCELLED, "canceled");
+  setImmediate(() => call.cancelWithStatus(statusCode.CANCELLED, "canceled"));
 }

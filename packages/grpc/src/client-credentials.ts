@@ -3,7 +3,7 @@
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect, createSecureContext, type PeerCertificate } from "node:tls";
 import { type CallCredentials, ChannelCredentials, credentials, type experimental } from "@grpc/grpc-js";
-import { Code, RpcError } from "@guestwire/rpc";
+import { Code, type Peer, RpcError } from "@guestwire/rpc";
 import { clientConnections, connectionBegins, connectionEnds, connectionFails } from "@guestwire/rpc/transport";
 import { checkKnown } from "./known-options.js";
 import { protocol } from "./protocol.js";
@@ -11,7 +11,7 @@ import { isTlsProvider, type TlsOptions, type TlsProvider, toContextOptions } fr
 
 /** What a client shows and what it believes. */
 export interface ClientTlsOptions extends Omit<TlsOptions, "clientCertificates"> {
-  /** The name that the server's certificate must hold. Default: the host of the address; `localhost` for unix sockets. */
+  /** The name that the server's certificate must hold. Default: the host of the address; `localhost` where it has none. */
   readonly serverName?: string;
   /** Replaces the check of the server's name; the signature is checked all the same. Gives an error to refuse. */
   readonly checkServerIdentity?: (name: string, certificate: PeerCertificate) => Error | undefined;
@@ -32,6 +32,8 @@ export interface Sockets {
   readonly target: { readonly name: string };
   /** Those that are open. */
   readonly open: Set<Socket>;
+  /** Where those lead to that were opened by us, and not by grpc-js. */
+  readonly dialled: WeakMap<Socket, Peer>;
   /** Called when the last one has closed. */
   emptied: (() => void) | undefined;
 }
@@ -161,7 +163,8 @@ class Connector implements experimental.SecureConnector {
   /** Tells that there is a connection, and later of its end. */
   #opened(socket: Socket, raw: Socket): void {
     const kind = raw.remoteAddress === undefined ? "unix" : "tcp";
-    const event = connectionBegins(clientConnections, protocol, { kind, address: this.#sockets.target.name });
+    const peer = this.#sockets.dialled.get(raw) ?? { kind, address: this.#sockets.target.name };
+    const event = connectionBegins(clientConnections, protocol, peer);
     let fault: Error | undefined;
     socket.on("error", (error: NodeJS.ErrnoException) => {
       fault = error;

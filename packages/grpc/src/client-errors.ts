@@ -96,10 +96,11 @@ function isReset({ code, details }: StatusObject): boolean {
 }
 
 function connectError(details: string, method: string, peer: string): RpcError {
+  // The last one: round_robin puts the text of each address's own balancer into its own.
   const cause =
-    /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*Z\))?\. Resolution note: /s.exec(details)?.[1] ?? details;
-  // An abstract socket's name begins with a NUL.
-  const text = cause.replaceAll("\0", "@");
+    /.*Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*Z\))?\. Resolution note: /s.exec(details)?.[1] ?? details;
+  // An abstract socket's name begins with a NUL. Where there is one address it need not be named twice.
+  const text = cause.replaceAll("\0", "@").replace(`${peer}: `, "");
   return withoutStack(
     () =>
       new RpcError(Code.Unavailable, `cannot connect to ${peer}: ${text}`, { method, peer, reason: "connect_failed" }),

@@ -12,7 +12,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
-import { formatAddress, withoutStack } from "@guestwire/rpc/transport";
+import { withoutStack } from "@guestwire/rpc/transport";
 import { type ServerKeepalive, watchPings } from "./keepalive.js";
 import { peerIdentity } from "./peer-identity.js";
 import { cutTimeout, refuseOthers, unknownEncoding } from "./request-headers.js";
@@ -34,6 +34,8 @@ export class ServerListener {
   readonly #credentials: ListenerCredentials;
   readonly #injector: ConnectionInjector;
   readonly #connections = new WeakMap<object, ServerConnection>();
+  // Who is at the other end of the connections that were handed over.
+  readonly #peers = new WeakMap<object, Peer>();
   #draining = false;
   // The peer of the connection that is handed over just now; TLS connections become sessions later.
   #accepting: Peer | undefined;
@@ -73,6 +75,7 @@ export class ServerListener {
   /** Takes an open connection. */
   accept(connection: Duplex, peer: Peer): void {
     this.#accepting = peer;
+    this.#peers.set(connection, peer);
     this.#injector.injectConnection(connection);
     this.#accepting = undefined;
   }
@@ -109,9 +112,8 @@ export class ServerListener {
   }
 
   #peerOf(socket: TLSSocket): Peer {
-    const { kind, address } = this.#defaultPeer;
-    const { remoteAddress: host = "", remotePort: port = 0 } = socket;
-    const from = kind === "tcp" ? { kind, address: formatAddress({ kind, host, port }) } : { kind, address };
+    // Node keeps what TLS runs on, and shows it nowhere else.
+    const from = this.#peers.get((socket as { _parent?: object })._parent ?? socket) ?? this.#defaultPeer;
     // Not authorized: it showed none, or one that was not verified.
     if (!socket.authorized) return from;
     return { ...from, identity: peerIdentity(socket.getPeerCertificate()) };

@@ -24,8 +24,8 @@ export interface ServeOptions extends ServiceOptions {
    */
   readonly tls?: TlsOptions | TlsProvider;
   /**
-   * Whether plaintext may be served on other addresses than loopback and unix sockets. For where something else protects
-   * the connection, as a mesh does. Default false.
+   * Whether plaintext may be served on TCP addresses other than loopback. For where something else protects the connection,
+   * as a mesh does. Default false. Unix sockets and vsock are no networks, and do not ask.
    */
   readonly allowRemotePlaintext?: boolean;
   /** Pings to clients and from them. Default: none are sent, all are answered. */
@@ -57,13 +57,15 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
   /**
    * Listens on one more address.
    *
-   * @param address `tcp://127.0.0.1:50051` (port 0 takes a free one), `unix:///path`, `unix:@name`, or `fd://3` for an
-   * inherited listening socket. A unix socket is created with mode 0600, in a folder that is made with mode 0700 where it
-   * is missing.
+   * @param address `tcp://127.0.0.1:50051` (port 0 takes a free one), `unix:///path`, `unix:@name`, `vsock://any:1024`,
+   * `hvsock:///path:1024` for the connections that a guest begins (its monitor connects to the unix socket `/path_1024`), or
+   * `fd://3` for an inherited listening socket. A unix socket is created with mode 0600, in a folder that is made with mode
+   * 0700 where it is missing. Those of vsock need the package `@guestwire/vsock`.
    * @returns The address that clients use.
    * @throws {RpcError} Code.FailedPrecondition for a host that is not loopback where the server has no TLS, unless
    * `allowRemotePlaintext` is set; Code.AlreadyExists when another process listens there; Code.InvalidArgument for a bad
-   * address; Code.Unimplemented for vsock and hvsock; Code.Unavailable after `close`; other codes by the system's error.
+   * address; Code.Unimplemented for vsock where its package is missing; Code.Unavailable after `close`; other codes by the
+   * system's error.
    */
   listen(address: string): Promise<string>;
   /**

@@ -80,8 +80,8 @@ describe("listening", () => {
   });
 
   test.each([
-    ["vsock://any:1", Code.Unimplemented, /not supported yet; .* attach\(\)/],
-    ["hvsock:///tmp/v.sock:1", Code.Unimplemented, /not supported yet/],
+    ["vsock://guest:1", Code.InvalidArgument, /the cid "guest" is not a number/],
+    ["hvsock://v.sock:1", Code.InvalidArgument, /not absolute/],
     ["fd://2147483647", Code.InvalidArgument, /no listening socket/],
     ["somewhere", Code.InvalidArgument, /no scheme/],
     ["tcp://no-such-host.invalid:1", Code.FailedPrecondition, /no-such-host\.invalid/],

@@ -1,7 +1,5 @@
 // serve(): services on any number of addresses at once, and an end that always comes. Calls and connections are the
 // listeners'; HTTP/2 is grpc-js'.
-
-import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DescService } from "@bufbuild/protobuf";
 import { Server as GrpcServer } from "@grpc/grpc-js";

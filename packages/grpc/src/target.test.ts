@@ -1,7 +1,7 @@
 // Where a channel leads: our addresses, several of them, gRPC's own names, and what is refused.
 import { Code, RpcError } from "@guestwire/rpc";
 import { expect, test } from "vitest";
-import { parseTarget } from "./target.js";
+import { dialledAddress, parseTarget } from "./target.js";
 
 function problem(address: unknown): RpcError {
   try {
@@ -17,6 +17,10 @@ test.each([
   ["unix:@name", "unix:@name", "localhost", [{ path: "\0name" }]],
   ["tcp://127.0.0.1:80", "tcp://127.0.0.1:80", "127.0.0.1:80", [{ host: "127.0.0.1", port: 80 }]],
   ["tcp://[::1]:80", "tcp://[::1]:80", "[::1]:80", [{ host: "::1", port: 80 }]],
+  ["vsock://3:1024", "vsock://3:1024", "localhost", [{ path: "vsock://3:1024" }]],
+  ["vsock:host:1024", "vsock://2:1024", "localhost", [{ path: "vsock://2:1024" }]],
+  ["hvsock:///run/vm.sock:1024", "hvsock:///run/vm.sock:1024", "localhost", [{ path: "hvsock:///run/vm.sock:1024" }]],
+  ["fd://3", "fd://3", "localhost", [{ path: "fd://3" }]],
   ["tcp://guest.local:80", "tcp://guest.local:80", "guest.local:80", [{ host: "guest.local", port: 80 }]],
 ])("%s", (address, name, authority, endpoints) => {
   expect(parseTarget(address)).toMatchObject({ name, authority, endpoints, resolve: undefined });
@@ -46,6 +50,8 @@ test.each([
   ["localhost:50051", /the scheme "localhost" is not known/],
   ["tcp://a", /no port/],
   ["unix:relative", /not absolute/],
+  ["vsock://any:1024", /vsock:\/\/any:1024: "any" is where to listen/],
+  [["unix:///run/a.sock", "hvsock://vm.sock:1024"], /the path "vm.sock" is not absolute/],
   [[], /at least one/],
   [7, /an address or a list/],
   [["tcp://a:1", 7], /an address or a list/],
@@ -55,6 +61,21 @@ test.each([
   expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, expect.stringMatching(text)]);
 });
 
-test.each(["vsock://3:1024", "hvsock:///run/vm.sock:1024", "fd://3"])("%s is not supported yet", (address) => {
-  expect(problem(address)).toMatchObject({ code: Code.Unimplemented, rawMessage: expect.stringContaining(address) });
+test("the endpoints that are not for Node to connect to are known by their path", () => {
+  const all = [
+    "unix:///run/a.sock",
+    "unix:@vsock://3:1",
+    "tcp://vsock:80",
+    "vsock://3:1024",
+    "hvsock:///a:b.sock:1",
+    "fd://3",
+  ];
+  expect(parseTarget(all).endpoints?.map(dialledAddress)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    { kind: "vsock", cid: 3, port: 1024 },
+    { kind: "hvsock", path: "/a:b.sock", port: 1 },
+    { kind: "fd", fd: 3 },
+  ]);
 });

@@ -3,8 +3,11 @@ import type { experimental } from "@grpc/grpc-js";
 import { Code, RpcError } from "@guestwire/rpc";
 import { type Address, addressForms, formatAddress, parseAddress } from "@guestwire/rpc/transport";
 
-/** A place to connect to, as Node's `net.connect` takes it. */
+/** A place to connect to, as Node's `net.connect` takes it; of a {@link DialledAddress} the path is the address itself. */
 export type Endpoint = experimental.SubchannelAddress;
+
+/** An address that Node cannot connect to by itself. */
+export type DialledAddress = Exclude<Address, { readonly kind: "unix" | "tcp" }>;
 
 /** A name of gRPC's own, in parts. */
 export type GrpcName = experimental.GrpcUri;
@@ -13,7 +16,7 @@ export type GrpcName = experimental.GrpcUri;
 export interface Target {
   /** For logs and errors: the addresses as they are written, with commas between. */
   readonly name: string;
-  /** The name that TLS checks and the server sees: `host:port`, or `localhost` behind a unix socket. */
+  /** The name that TLS checks and the server sees: `host:port`, `localhost` for all other kinds. */
   readonly authority: string;
   /** What makes it different from all others, without a scheme. */
   readonly path: string;
@@ -33,10 +36,9 @@ export const targetForms: string =
 const grpcSchemes: ReadonlySet<string> = new Set(["dns", "ipv4", "ipv6", "xds"]);
 
 /**
- * Parses what `connect()` takes: one of {@link targetForms}, or a list of unix and tcp addresses.
+ * Parses what `connect()` takes: one of {@link targetForms}, or a list of addresses of ours.
  *
- * @throws {RpcError} Code.InvalidArgument naming the part that is wrong; Code.Unimplemented for addresses that grpc-js
- * cannot connect to.
+ * @throws {RpcError} Code.InvalidArgument naming the part that is wrong.
  */
 export function parseTarget(address: string | readonly string[]): Target {
   const texts = typeof address === "string" ? [address] : address;
@@ -60,7 +62,7 @@ export interface Addresses {
 }
 
 /**
- * Parses unix and tcp addresses.
+ * Parses addresses of ours.
  *
  * @throws {RpcError} As {@link parseTarget}.
  */
@@ -99,13 +101,21 @@ function parseOurs(text: string): Address {
   }
 }
 
+/** The address behind an endpoint that Node cannot connect to by itself; `undefined` for others. */
+export function dialledAddress(endpoint: Endpoint): DialledAddress | undefined {
+  // A socket's path is absolute, an abstract one's begins with a NUL.
+  if (!("path" in endpoint) || !/^(?:vsock|hvsock|fd):/.test(endpoint.path)) return undefined;
+  return parseAddress(endpoint.path) as DialledAddress;
+}
+
 function endpointOf(address: Address): Endpoint {
   if (address.kind === "unix") return { path: address.abstract ? `\0${address.path}` : address.path };
   if (address.kind === "tcp") return { host: address.host, port: address.port };
-  throw new RpcError(
-    Code.Unimplemented,
-    `${formatAddress(address)}: gRPC cannot connect to ${address.kind} addresses yet; use a unix or tcp address, or ttrpc`,
-  );
+  const path = formatAddress(address);
+  if (address.kind === "vsock" && address.cid === "any") {
+    throw new RpcError(Code.InvalidArgument, `${path}: "any" is where to listen; to connect, name a cid`);
+  }
+  return { path };
 }
 
 function authorityOf(address: Address): string {

@@ -5,10 +5,14 @@ import { textOf } from "./errors.js";
 
 /** What the command line asks for. */
 export interface CliOptions {
-  /** Addresses to serve ttrpc on; where neither these nor `grpc` are given, the default one. */
+  /** Addresses to serve ttrpc on; where neither these nor `grpc` nor `arcbox` are given, the default one. */
   readonly listen: readonly string[];
   /** Addresses to serve gRPC on. */
   readonly grpc: readonly string[];
+  /** Addresses to serve the agent and sandboxes on in ArcBox's own frames. */
+  readonly arcbox: readonly string[];
+  /** Addresses to take raw streams on, which tasks name as `stream://N`. */
+  readonly streams: readonly string[];
   /** Whether gRPC may be served without TLS beyond this host. */
   readonly allowPlaintext: boolean;
   /** Files with the certificate, its key and the authority of clients for gRPC on tcp; all or the first two. */
@@ -25,21 +29,25 @@ export interface CliOptions {
 export const helpText: string = `Usage: guestwire-guest [options]
 
 Serves a guest on this host over ttrpc and gRPC: bundles, tasks and their standard streams, events, system facts, the
-ArcBox agent and machines, Ross, Joblet, health and reflection. Needs no root. Ends on SIGTERM and SIGINT with everything
-that it started.
+ArcBox agent, machines and sandboxes, Ross, Joblet, health and reflection. Needs no root. Ends on SIGTERM and SIGINT with
+everything that it started.
 
 Options:
   --listen ADDRESS    Serve ttrpc there; may be given several times. Forms: ${addressForms}
-                      Default, unless --grpc is given: guestwire/guest.sock in $XDG_RUNTIME_DIR, or in a private folder
-                      of the temporary one.
+                      Default, unless --grpc or --arcbox is given: guestwire/guest.sock in $XDG_RUNTIME_DIR, or in a
+                      private folder of the temporary one.
   --grpc ADDRESS      Serve gRPC there; may be given several times. Forms: unix:///path, tcp://host:port
+  --arcbox ADDRESS    Serve the ArcBox agent and sandboxes there in ArcBox's own frames, as its hosts speak them; may be
+                      given several times. Forms as of --listen; vsock://any is vsock://any:1024.
+  --streams ADDRESS   Take raw streams there, which tasks name as stream://N for their standard streams; may be given
+                      several times. Forms as of --listen.
   --tls-cert FILE     Certificate chain (PEM) for gRPC on tcp; with --tls-key. Files that change are read again.
   --tls-key FILE      Its private key (PEM).
   --tls-client-ca FILE  Demand client certificates signed by this authority (PEM). Joblet's roles then hold:
                       the certificate's OU must be admin or viewer.
   --allow-plaintext   Let --grpc listen without TLS on addresses that other hosts reach.
   --image-layout DIR  Let Ross pull images from this OCI image layout; may be given several times.
-  --state-dir DIR     Keep bundles and machines there. Default: $XDG_STATE_HOME/guestwire/guest, or the same in
+  --state-dir DIR     Keep bundles, machines and sandboxes there. Default: $XDG_STATE_HOME/guestwire/guest, or the same in
                       ~/.local/state.
   --manage-hardware   Let clients take CPUs and memory of this host in and out of use. Needs root.
   --help              Print this text.
@@ -62,6 +70,8 @@ export function readCommandLine(args: readonly string[]): CliOptions {
       options: {
         listen: { type: "string", multiple: true, default: [] },
         grpc: { type: "string", multiple: true, default: [] },
+        arcbox: { type: "string", multiple: true, default: [] },
+        streams: { type: "string", multiple: true, default: [] },
         "allow-plaintext": { type: "boolean", default: false },
         "tls-cert": { type: "string" },
         "tls-key": { type: "string" },
@@ -73,10 +83,12 @@ export function readCommandLine(args: readonly string[]): CliOptions {
         version: { type: "boolean", default: false },
       },
     });
-    const { listen, grpc, help, version } = values;
+    const { listen, grpc, arcbox, streams, help, version } = values;
     return {
       listen,
       grpc,
+      arcbox,
+      streams,
       help,
       version,
       allowPlaintext: values["allow-plaintext"],

@@ -7,6 +7,7 @@ import { MachineService } from "@guestwire/machine";
 import { addReflection } from "@guestwire/reflection";
 import type { CloseOptions, ServiceRegistry } from "@guestwire/rpc";
 import { Stdio } from "@guestwire/stdio";
+import { createStreamServer, type StreamServer } from "@guestwire/stdio/streams";
 import { StdIO } from "@guestwire/stdio/vminitd";
 import { SystemInfo } from "@guestwire/system";
 import { System } from "@guestwire/system/vminitd";
@@ -26,6 +27,7 @@ import { MachineStore } from "./machine/machine-store.js";
 import type { SshOptions } from "./machine/ssh-info.js";
 import { killScope, signalScope } from "./process/scope.js";
 import { createRossServices } from "./ross/ross-services.js";
+import { createSandboxServices } from "./sandbox/sandbox-services.js";
 import { defaultStateDir, openStateFolder, type StateFolder } from "./state/state-folder.js";
 import { createSeedStdioService, createStdIOService } from "./stdio/stdio-service.js";
 import { createFilesystems, type FilesystemFreezer, noFreezer } from "./system/filesystems.js";
@@ -67,6 +69,11 @@ export interface Guest extends AsyncDisposable {
    */
   readonly ended: Promise<void>;
   /**
+   * The raw streams that Task.Create and Task.Exec name as `stream://N`. Give them an address or connections; they are closed
+   * with the guest.
+   */
+  readonly streams: StreamServer;
+  /**
    * Serves all of the guest's services on a server or router, or on several; health (`grpc.health.v1`) and reflection
    * (`grpc.reflection.v1` and `v1alpha`) too.
    */
@@ -105,11 +112,13 @@ async function openGuest(folder: StateFolder, options: GuestOptions): Promise<Gu
   const clock = createClock();
   const bus = createEventBus(clock);
   const machines = await MachineStore.open(folder, clock);
-  const containers = new ContainerStore({ token: folder.token, clock, bus });
+  const streams = createStreamServer();
+  const containers = new ContainerStore({ token: folder.token, clock, bus, streams });
   const bundles = createBundleStore(folder.bundles, folder.scratch);
   const { imageLayouts: layouts = [], nodeId } = options;
   const ross = await createRossServices({ folder, clock, layouts });
   const joblet = await createJobletServices({ folder, clock, ...(nodeId !== undefined && { nodeId }) });
+  const sandboxes = await createSandboxServices({ folder, clock });
   const health = createHealth();
   const hurry = new AbortController();
   const ended = Promise.withResolvers<void>();
@@ -130,6 +139,8 @@ async function openGuest(folder: StateFolder, options: GuestOptions): Promise<Gu
         machines.stopAll(graceMs, hurry.signal),
         ross.close(graceMs, hurry.signal),
         joblet.close(graceMs, hurry.signal),
+        sandboxes.close(graceMs, hurry.signal),
+        streams.close(),
       ]);
       containers.close();
       health.close();
@@ -163,6 +174,7 @@ async function openGuest(folder: StateFolder, options: GuestOptions): Promise<Gu
   return {
     stateDir: folder.path,
     ended: ended.promise,
+    streams,
     register(registry) {
       registry
         .service(Bundle, createBundleService(bundles))
@@ -177,6 +189,7 @@ async function openGuest(folder: StateFolder, options: GuestOptions): Promise<Gu
         .service(MachineService, createMachineService(machines, options.ssh ?? {}));
       ross.register(registry);
       joblet.register(registry);
+      sandboxes.register(registry);
       addReflection(registry);
       health.register(registry);
     },

@@ -12,6 +12,9 @@ export const keptBytes: number = 256 * 1024;
 /** How long the last output may wait for slow subscribers once its process ended, in milliseconds, as the contract says. */
 export const drainMs: number = 10_000;
 
+/** How long a host has for the last output that goes into its raw streams, in milliseconds, as spinbox's shim waits. */
+export const streamDrainMs: number = 30_000;
+
 /**
  * How long an output without news is listened to once its process ended while something else still holds it open, in
  * milliseconds. What the process wrote is in the pipe before it ends, so that one short look is enough.

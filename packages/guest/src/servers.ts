@@ -1,8 +1,10 @@
-// The servers of the guest's program: ttrpc, gRPC for this host, gRPC with TLS. Which addresses go to which; no services.
+// The servers of the guest's program: ttrpc, ArcBox's frames, gRPC for this host, gRPC with TLS. Which addresses go to which; no services.
 import type { Server as GrpcServer, TlsFiles } from "@guestwire/grpc";
 import { jobletAuthorize, jobletMessageBytes } from "@guestwire/joblet";
 import { Code } from "@guestwire/rpc";
+import type { StreamServer } from "@guestwire/stdio/streams";
 import { serve } from "@guestwire/ttrpc";
+import { openArcbox } from "./arcbox-server.js";
 import type { CliOptions } from "./cli-options.js";
 import { defaultAddress } from "./default-address.js";
 import { failure, textOf } from "./errors.js";
@@ -32,17 +34,25 @@ const limits = { receiveMessageBytes: jobletMessageBytes };
  * @throws {RpcError} when the files for TLS cannot be used.
  */
 export async function openServers(
-  options: Pick<CliOptions, "listen" | "grpc" | "tls" | "allowPlaintext">,
+  options: Pick<CliOptions, "listen" | "grpc" | "arcbox" | "streams" | "tls" | "allowPlaintext">,
 ): Promise<GuestServers> {
-  const { listen, grpc } = options;
+  const { listen, grpc, arcbox, streams } = options;
   const ttrpc = serve();
   const grpcServers = grpc.length > 0 ? await openGrpc(options) : undefined;
+  const frames = arcbox.length > 0 ? await openArcbox() : undefined;
   const all = [ttrpc, grpcServers?.plain, grpcServers?.secure].filter((server) => server !== undefined);
+  let rawStreams: StreamServer | undefined;
   return {
-    serve: (guest) => all.forEach((server) => void guest.register(server)),
+    serve(guest) {
+      for (const server of all) guest.register(server);
+      frames?.serve(guest);
+      rawStreams = guest.streams;
+    },
     async *listen() {
-      const addresses = listen.length > 0 || grpc.length > 0 ? listen : [defaultAddress()];
+      const addresses = listen.length + grpc.length + arcbox.length > 0 ? listen : [defaultAddress()];
       for (const address of addresses) yield ttrpc.listen(address);
+      for (const address of arcbox) if (frames) yield `${await frames.server.listen(address)} (ArcBox frames)`;
+      for (const address of streams) if (rawStreams) yield `${await rawStreams.listen(address)} (raw streams)`;
       if (grpcServers === undefined) return;
       const { plain, secure } = grpcServers;
       for (const address of grpc) {
@@ -51,7 +61,7 @@ export async function openServers(
       }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(all.map((server) => server.close()));
+      await Promise.all([...all, ...(frames ? [frames.server] : [])].map((server) => server.close()));
       grpcServers?.files?.[Symbol.dispose]();
     },
   };

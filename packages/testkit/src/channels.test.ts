@@ -1,7 +1,8 @@
 // One set of handlers behaves alike everywhere: the shared suite over every way from a client to a server.
 import * as grpc from "@guestwire/grpc";
-import { createInProcessChannel, createRouter } from "@guestwire/rpc";
+import { type Channel, createInProcessChannel, createRouter } from "@guestwire/rpc";
 import { connect, connectInProcess, serve } from "@guestwire/ttrpc";
+import { hybridProxy, unixPorts } from "@guestwire/vsock";
 import { createTestCa } from "./certificates.js";
 import { channelSuite } from "./channel-suite/channel-suite.js";
 import type { ChannelKind } from "./channel-suite/harness.js";
@@ -60,6 +61,47 @@ const grpcUnixSocket: ChannelKind = {
   },
 };
 
+interface Listening {
+  listen(address: string): Promise<string>;
+  close(options: { graceMs: number }): Promise<void>;
+}
+
+/** What a server and its clients have between them where the server is in a guest. */
+async function behindMonitor(server: Listening, open: (address: string) => Channel) {
+  const folder = await tempFolder();
+  const guest = folder.file("guest.sock");
+  await server.listen(`unix://${guest}`);
+  const path = folder.file("vm.sock");
+  const monitor = await hybridProxy({ path, connect: unixPorts({ 1024: guest }) });
+  return {
+    channel: open(`hvsock://${path}:1024`),
+    async close() {
+      await monitor.close();
+      await server.close({ graceMs: 0 });
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const hybrid: ChannelKind = {
+  name: "ttrpc over hybrid vsock",
+  async open(routes, options) {
+    const server = serve(options.server);
+    routes(server);
+    return behindMonitor(server, (address) => connect(address, options.client));
+  },
+};
+
+const grpcHybrid: ChannelKind = {
+  name: "gRPC over hybrid vsock",
+  headers: true,
+  async open(routes, options) {
+    const server = grpc.serve(options.server);
+    routes(server);
+    return behindMonitor(server, (address) => grpc.connect(address, options.client));
+  },
+};
+
 const grpcTcp: ChannelKind = {
   name: "gRPC over TCP",
   headers: true,
@@ -92,4 +134,5 @@ const certificates = (async () => {
   return { ca, server, client: await issue({ commonName: "client", client: true }) };
 })();
 
-for (const kind of [inProcess, framed, unixSocket, grpcUnixSocket, grpcTcp, grpcTls]) channelSuite(kind);
+const sockets = [unixSocket, hybrid, grpcUnixSocket, grpcHybrid, grpcTcp, grpcTls];
+for (const kind of [inProcess, framed, ...sockets]) channelSuite(kind);

@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { hybridProxy, unixPorts } from "@guestwire/vsock";
 import { makeImageLayout } from "./image-layout.js";
+import { guestPorts } from "./vm-steps.js";
 
 const program = fileURLToPath(new URL("../../bin/guestwire-guest.js", import.meta.url));
 
@@ -17,6 +19,8 @@ export interface GuestProcess {
   readonly address: string;
   /** Where it serves gRPC. */
   readonly grpcAddress: string;
+  /** The unix socket of a monitor, through which the guest is reached as a virtual machine is. */
+  readonly monitor: string;
   /** Sends SIGTERM, waits for the end and removes the folder; gives the exit code, null when a signal killed it. */
   stop(): Promise<number | null>;
 }
@@ -29,17 +33,31 @@ export async function startGuest(): Promise<GuestProcess> {
   const address = `unix://${join(folder, "guest.sock")}`;
   const grpcAddress = `unix://${join(folder, "grpc.sock")}`;
   const images = join(folder, "images");
-  const listen = ["--listen", address, "--grpc", grpcAddress];
+  const streams = join(folder, "streams.sock");
+  const arcbox = join(folder, "arcbox.sock");
+  const others = ["--streams", `unix://${streams}`, "--arcbox", `unix://${arcbox}`];
+  const listen = ["--listen", address, ...others, "--grpc", grpcAddress];
   const args = [program, ...listen, "--image-layout", images, "--state-dir", join(folder, "state")];
   await makeImageLayout(images);
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   // Whatever ends this process: the guest goes too.
   process.once("exit", () => child.kill("SIGTERM"));
+  // A guest that is a process has no monitor: this one plays it, and a host could not tell.
+  const monitor = await hybridProxy({
+    path: join(folder, "vm.sock"),
+    connect: unixPorts({
+      [guestPorts.ttrpc]: join(folder, "guest.sock"),
+      [guestPorts.streams]: streams,
+      [guestPorts.arcbox]: arcbox,
+      [guestPorts.grpc]: join(folder, "grpc.sock"),
+    }),
+  });
   const stop = async (): Promise<number | null> => {
     const running = child.exitCode === null && child.signalCode === null;
     const ended = running ? once(child, "exit") : undefined;
     child.kill("SIGTERM");
     await ended;
+    await monitor.close();
     await rm(folder, { recursive: true, force: true });
     return child.exitCode;
   };
@@ -49,7 +67,7 @@ export async function startGuest(): Promise<GuestProcess> {
     await stop();
     throw error;
   }
-  return { pid: child.pid as number, address, grpcAddress, stop };
+  return { pid: child.pid as number, address, grpcAddress, monitor: monitor.path, stop };
 }
 
 async function ready(child: ChildProcess): Promise<void> {

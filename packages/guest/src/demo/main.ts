@@ -8,6 +8,7 @@ import { startGuest } from "./guest-process.js";
 import { agentStep, cancelStep, errorStep, machineStep, systemStep } from "./steps.js";
 import { createTaskSteps } from "./task-steps.js";
 import { createTranscript } from "./transcript.js";
+import { arcboxStep, hybridStep, streamsStep } from "./vm-steps.js";
 
 const left = new AbortController();
 const transcript = createTranscript(left.signal);
@@ -31,10 +32,10 @@ process.stdout.on("error", () => void leave(1));
 
 transcript.title(
   "Guestwire demo",
-  "a guest in a process of its own, a typed client, ttrpc and gRPC over unix sockets between them",
+  "a guest in a process of its own, a typed client, and between them ttrpc and gRPC, unix sockets and hybrid vsock",
 );
 
-const { pid, address, grpcAddress, stop } = await starting.catch((error: Error) => {
+const { pid, address, grpcAddress, monitor, stop } = await starting.catch((error: Error) => {
   if (!left.signal.aborted) process.stderr.write(`demo: ${error.message}\n`);
   process.exit(process.exitCode ?? 1);
 });
@@ -64,6 +65,9 @@ try {
     await bothWiresStep(transcript, channel, grpc);
     await rossStep(transcript, grpc);
     await jobletStep(transcript, grpc);
+    await hybridStep(transcript, monitor);
+    await streamsStep(transcript, monitor);
+    await arcboxStep(transcript, monitor);
   }
 } finally {
   await transcript.step("Close", async () => {

@@ -38,7 +38,10 @@ export function createEventBus(clock: GuestClock): EventBus {
       }
     },
     subscribe(signal) {
-      const reader: Mailbox<Envelope> = new Mailbox({ left: () => readers.delete(reader) }, signal);
+      // A signal that has fired already makes the reader leave before there is one.
+      let reader: Mailbox<Envelope> | undefined;
+      const left = (): void => void (reader !== undefined && readers.delete(reader));
+      reader = new Mailbox<Envelope>({ left }, signal);
       if (closed) reader.end();
       else if (!signal?.aborted) readers.add(reader);
       return reader;

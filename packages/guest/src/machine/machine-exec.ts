@@ -8,6 +8,7 @@ import { Code } from "@guestwire/rpc";
 import type { GuestClock } from "../clock.js";
 import { failure, invalid, quoted, textOf, unsupported } from "../errors.js";
 import { cancelGraceMs } from "../limits.js";
+import { checkCmd, checkEnv, checkWorkingDir } from "../process/command-check.js";
 import { programProblem } from "../process/find-program.js";
 import { pathWithin } from "../process/path-within.js";
 import { GuestProcess } from "../process/process.js";
@@ -30,15 +31,9 @@ type Output = MessageInitShape<typeof MachineExecOutputSchema>;
 
 /** Checks what can be checked without the machine. @throws {RpcError} Code.InvalidArgument, Code.Unimplemented. */
 export function checkExec({ cmd, env, workingDir, tty }: MachineExecRequest): void {
-  if (cmd.length === 0 || cmd[0] === "") throw invalid("cmd", "must name a program");
-  for (const [index, part] of cmd.entries()) if (part.includes("\0")) throw invalid(`cmd[${index}]`, "contains a NUL");
-  for (const [name, value] of Object.entries(env)) {
-    if (name === "" || /[=\0]/.test(name)) throw invalid("env", `${quoted(name)} is no name of a variable`);
-    if (value.includes("\0")) throw invalid(`env[${quoted(name)}]`, "contains a NUL");
-  }
-  if (workingDir !== "" && (!workingDir.startsWith("/") || workingDir.includes("\0"))) {
-    throw invalid("working_dir", "must be an absolute path");
-  }
+  checkCmd(cmd);
+  checkEnv(env);
+  checkWorkingDir(workingDir);
   if (tty) throw unsupported("tty: this guest has no terminals");
 }
 

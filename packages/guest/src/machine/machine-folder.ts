@@ -1,8 +1,9 @@
 // A machine's folder: its record, its root file system, its console. Knows no process.
-import { mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Code } from "@guestwire/rpc";
 import { exists, failure, isSystemError, textOf } from "../errors.js";
+import { placeSharedFolders } from "../files/shared-folders.js";
 import { writeWhole } from "../state/state-folder.js";
 import type { MachineRecord } from "./machine-record.js";
 
@@ -41,11 +42,8 @@ export async function makeMachineFolder(machines: string, draftFolder: string, r
   const paths = machinePaths(dirname(draft), draft.slice(dirname(draft).length + 1));
   try {
     await mkdir(paths.rootfs, { mode: 0o750 });
-    for (const { hostPath, guestPath } of record.mounts) {
-      const link = join(paths.rootfs, guestPath);
-      await mkdir(dirname(link), { recursive: true });
-      await symlink(hostPath, link);
-    }
+    const mounts = record.mounts.map(({ hostPath, guestPath }) => ({ host: hostPath, inside: guestPath }));
+    await placeSharedFolders(paths.rootfs, mounts);
     await writeRecord(paths, record);
     await rename(draft, join(machines, record.name));
   } catch (error) {

@@ -1,9 +1,9 @@
 // What is remembered of a machine: checked when it is made, kept as JSON, read again after a restart.
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import os from "node:os";
-import { isAbsolute, normalize } from "node:path";
 import type { CreateMachineRequest } from "@guestwire/machine";
 import { invalid, quoted, unsupported } from "../errors.js";
+import { checkSharedFolders } from "../files/shared-folders.js";
 import { readDistribution, readMemory } from "../system/kernel.js";
 
 /** A machine as it was asked for, with what was left open filled in. JSON. */
@@ -100,28 +100,7 @@ function checkArch(arch: string): string {
 }
 
 async function checkMounts({ mounts }: CreateMachineRequest): Promise<MachineRecord["mounts"]> {
-  const checked: { hostPath: string; guestPath: string }[] = [];
-  for (const [index, { hostPath, guestPath, readonly }] of mounts.entries()) {
-    const field = `mounts[${index}]`;
-    for (const [name, path] of Object.entries({ host_path: hostPath, guest_path: guestPath })) {
-      if (!isAbsolute(path) || path.includes("\0")) throw invalid(`${field}.${name}`, "must be an absolute path");
-    }
-    if (normalize(guestPath) === "/") throw invalid(`${field}.guest_path`, "must not be the root");
-    if (checked.some((other) => overlap(other.guestPath, normalize(guestPath)))) {
-      throw invalid(`${field}.guest_path`, `${quoted(guestPath)} lies in or above another mount`);
-    }
-    if (readonly) throw unsupported(`${field}.readonly: a guest that is not root cannot forbid writing`);
-    const isFolder = await stat(hostPath).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    if (!isFolder) throw invalid(`${field}.host_path`, `${quoted(hostPath)} is no directory`);
-    checked.push({ hostPath, guestPath: normalize(guestPath) });
-  }
-  return checked;
-}
-
-function overlap(a: string, b: string): boolean {
-  const within = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
-  return within(a, b) || within(b, a);
+  const wanted = mounts.map(({ hostPath, guestPath, readonly }) => ({ host: hostPath, inside: guestPath, readonly }));
+  const checked = await checkSharedFolders(wanted, { host: "host_path", inside: "guest_path" });
+  return checked.map(({ host, inside }) => ({ hostPath: host, guestPath: inside }));
 }

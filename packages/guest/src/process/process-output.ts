@@ -4,6 +4,8 @@ import { chunkBytes, keptBytes } from "../limits.js";
 
 /** Somebody who reads an output. */
 export interface OutputReader {
+  /** Whether it must not lose a piece: the output then stands still while it has no room. Default false. */
+  readonly needsAll?: boolean;
   /** Whether another piece would be kept. */
   hasRoom(): boolean;
   /** A piece of at most 32 KiB. */
@@ -18,7 +20,7 @@ export interface OutputReader {
  * While nobody ever subscribed, the last 256 KiB are kept for the first subscriber. Later subscribers get what comes after
  * they came. As long as at least one subscriber has room the output flows, and those without room lose pieces; when none has,
  * it stands still. So a single reader never loses anything and slows the process down as a pipe does, while with
- * several readers the fastest sets the pace.
+ * several readers the fastest sets the pace. Those who need everything set it for all.
  */
 export class ProcessOutput {
   readonly #readers = new Set<OutputReader>();
@@ -34,9 +36,13 @@ export class ProcessOutput {
 
   /** Whether there is a place for more output. */
   get flowing(): boolean {
-    if (this.#readers.size === 0) return true;
-    for (const reader of this.#readers) if (reader.hasRoom()) return true;
-    return false;
+    let [room, none] = [false, true];
+    for (const reader of this.#readers) {
+      none = false;
+      if (reader.hasRoom()) room = true;
+      else if (reader.needsAll === true) return false;
+    }
+    return room || none;
   }
 
   /** Whether nothing more comes. */
@@ -48,9 +54,10 @@ export class ProcessOutput {
   push(data: Uint8Array): void {
     if (this.#ended) return;
     if (this.#kept !== undefined) return this.#keep(data);
-    const ready = [...this.#readers].filter((reader) => reader.hasRoom());
+    const readers = [...this.#readers];
     // A reader of two outputs may be full of the other one: what comes before this one stands still must not be lost.
-    const takers = ready.length > 0 ? ready : [...this.#readers];
+    const none = !readers.some((reader) => reader.hasRoom());
+    const takers = readers.filter((reader) => none || reader.needsAll === true || reader.hasRoom());
     for (const piece of pieces(data)) for (const reader of takers) reader.chunk(piece);
   }
 

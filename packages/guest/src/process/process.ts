@@ -101,12 +101,16 @@ export class GuestProcess {
     await this.#spawn([...args], { ...env, [scopeVariable]: this.#home.scope }, stdin);
   }
 
-  /** Makes the process, which waits for {@link GuestProcess.release} before it becomes the program. */
-  async hold(): Promise<void> {
+  /**
+   * Makes the process, which waits for {@link GuestProcess.release} before it becomes the program.
+   *
+   * @param stdin As of {@link GuestProcess.run}.
+   */
+  async hold(stdin = true): Promise<void> {
     const { args, env } = this.spec;
     const variables = Object.entries({ ...env, [scopeVariable]: this.#home.scope }).map((pair) => pair.join("="));
     const gate = ["/bin/sh", "-c", gateScript, "sh", ...variables, ...args];
-    await this.#spawn(gate, { [scopeVariable]: this.#home.scope }, true, true);
+    await this.#spawn(gate, { [scopeVariable]: this.#home.scope }, stdin, true);
   }
 
   /** Lets a held process become its program. */

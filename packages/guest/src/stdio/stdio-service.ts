@@ -4,12 +4,17 @@ import { RecvResponse_Source as Source, type Stdio } from "@guestwire/stdio";
 import type { StdIO } from "@guestwire/stdio/vminitd";
 import { invalid } from "../errors.js";
 import type { GuestProcess } from "../process/process.js";
-import type { ProcessOutput } from "../process/process-output.js";
+import { ProcessInput } from "../process/process-input.js";
+import { ProcessOutput } from "../process/process-output.js";
 import { readOutput } from "../process/read-output.js";
 import type { ContainerStore } from "../task/container-store.js";
+import type { TaskProcess } from "../task/task-process.js";
 import { untilAborted } from "../wait.js";
 
 const nothing = new Uint8Array();
+// A terminal has one output for both; the other one is over before it begins.
+const noOutput = new ProcessOutput(() => {});
+noOutput.end();
 
 /** How both shapes name a process. */
 interface ProcessName {
@@ -26,7 +31,7 @@ export function createStdIOService(containers: ContainerStore): Handlers<typeof 
       return { bytesWritten: await untilAborted(find(containers, request).stdin.write(request.data), signal) };
     },
     closeStdin(request) {
-      find(containers, request).stdin.close();
+      closeInput(find(containers, request));
       return {};
     },
     readStdout: (request, context) => read(find(containers, request).stdout, context.signal),
@@ -41,7 +46,7 @@ export function createSeedStdioService(containers: ContainerStore): Handlers<typ
       return { bytesWritten: await untilAborted(find(containers, request).stdin.write(request.data), signal) };
     },
     closeStdin(request) {
-      find(containers, request).stdin.close();
+      closeInput(find(containers, request));
       return {};
     },
     recv(request, context) {
@@ -56,7 +61,15 @@ export function createSeedStdioService(containers: ContainerStore): Handlers<typ
   };
 }
 
-function find(containers: ContainerStore, { containerId, execId }: ProcessName): GuestProcess {
+type StandardStreams = Pick<GuestProcess, "stdout" | "stderr"> & Pick<TaskProcess["process"], "stdin">;
+
+function find(containers: ContainerStore, { containerId, execId }: ProcessName): StandardStreams {
   if (containerId === "") throw invalid("container_id", "must not be empty");
-  return containers.find(containerId, execId).process;
+  const { stdin, stdout, stderr = noOutput } = containers.find(containerId, execId).process;
+  return { stdin, stdout, stderr };
+}
+
+function closeInput({ stdin }: StandardStreams): void {
+  if (stdin instanceof ProcessInput) stdin.close();
+  else stdin.end();
 }

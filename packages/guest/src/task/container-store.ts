@@ -1,5 +1,6 @@
 // All containers of a guest by their ids. Makes them and ends them; what they do is their own.
 import { Code } from "@guestwire/rpc";
+import type { StreamServer } from "@guestwire/stdio/streams";
 import type { TaskEvent } from "@guestwire/types/events";
 import type { GuestClock } from "../clock.js";
 import { exists, failure, missing } from "../errors.js";
@@ -8,13 +9,17 @@ import { signalScope } from "../process/scope.js";
 import { settledWithin } from "../wait.js";
 import { Container } from "./container.js";
 import { readBundle } from "./oci-process.js";
+import { claimIo, type TaskIo } from "./task-io.js";
 import type { TaskProcess } from "./task-process.js";
+import { readStreams, type Streams } from "./task-requests.js";
 
 /** What all containers share. */
 export interface ContainerHome {
   readonly token: string;
   readonly clock: GuestClock;
   readonly bus: EventBus;
+  /** Where the raw streams are that requests name. */
+  readonly streams: StreamServer;
 }
 
 /** The containers of one guest. */
@@ -37,17 +42,20 @@ export class ContainerStore {
   /**
    * Makes a container from a bundle.
    *
+   * @param streams What the request says of the init process's standard streams.
    * @throws {RpcError} Code.AlreadyExists for an id in use; Code.FailedPrecondition once the guest shuts down; what
-   * reading the bundle throws.
+   * reading the bundle and claiming streams throw.
    */
-  async create(id: string, bundle: string, namespace: string): Promise<Container> {
+  async create(id: string, bundle: string, namespace: string, streams: Streams): Promise<Container> {
     this.refuseWhenClosed();
     if (this.#containers.has(id) || this.#making.has(id)) throw exists("task", id);
     this.#making.add(id);
     try {
+      readStreams(streams);
       const { root, process: spec } = await readBundle(bundle);
       const publish = (event: TaskEvent): void => this.#home.bus.publish(namespace, event);
-      const container = new Container({ id, bundle, root, spec, publish, home: this.#home });
+      const io = await this.claim(streams);
+      const container = new Container({ id, bundle, root, spec, io, publish, home: this.#home });
       await container.create();
       this.#containers.set(id, container);
       // The guest may have begun to end meanwhile.
@@ -56,6 +64,11 @@ export class ContainerStore {
     } finally {
       this.#making.delete(id);
     }
+  }
+
+  /** Claims the raw streams that a request names. @throws {RpcError} as {@link claimIo}. */
+  claim(streams: Streams): Promise<TaskIo> {
+    return claimIo(this.#home.streams, streams);
   }
 
   /** @throws {RpcError} Code.NotFound for an unknown container. */

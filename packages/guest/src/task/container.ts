@@ -15,6 +15,7 @@ import type { GuestClock } from "../clock.js";
 import { exists, failure, missing, textOf, wrongState } from "../errors.js";
 import type { ProcessHome, ProcessSpec } from "../process/process.js";
 import { killScope, newScope } from "../process/scope.js";
+import type { TaskIo } from "./task-io.js";
 import { TaskProcess } from "./task-process.js";
 
 /** What a container is made of. */
@@ -25,6 +26,8 @@ export interface ContainerOptions {
   /** The folder that counts as "/" for working directories. */
   readonly root: string;
   readonly spec: ProcessSpec;
+  /** The init process's standard streams. */
+  readonly io: TaskIo;
   /** Tells the world what happens. */
   publish(event: TaskEvent): void;
   /** Where processes belong. */
@@ -43,14 +46,14 @@ export class Container {
   readonly #publish: (event: TaskEvent) => void;
   readonly #home: ContainerOptions["home"];
 
-  constructor({ id, bundle, root, spec, publish, home }: ContainerOptions) {
+  constructor({ id, bundle, root, spec, io, publish, home }: ContainerOptions) {
     this.id = id;
     this.bundle = bundle;
     this.root = root;
     this.#publish = publish;
     this.#home = home;
     this.scope = newScope(home.token, "task", id);
-    this.init = new TaskProcess("", spec, this.#processHome(`tasks/${id}`));
+    this.init = new TaskProcess("", spec, io, this.#processHome(`tasks/${id}`));
   }
 
   /**
@@ -59,14 +62,15 @@ export class Container {
    * @throws {RpcError} Code.Unknown with the system's text when it cannot be made.
    */
   async create(): Promise<void> {
-    const { process } = this.init;
+    const { process, io } = this.init;
     try {
-      await process.hold();
+      await this.init.hold();
     } catch (error) {
+      io.streams?.cut();
       throw failure(Code.Unknown, `task ${JSON.stringify(this.id)}: ${textOf(error)}`, error);
     }
     const { id, bundle } = this;
-    this.#publish(create(TaskCreateSchema, { containerId: id, bundle, io: {}, pid: process.pid }));
+    this.#publish(create(TaskCreateSchema, { containerId: id, bundle, io: io.names, pid: process.pid }));
     void process.exited.then(() => this.#initExited());
   }
 
@@ -94,13 +98,13 @@ export class Container {
     this.#requireInit();
     await target.start(async () => {
       try {
-        await process.run();
+        await target.run();
       } catch (error) {
         throw failure(Code.Unknown, `${target.subject}: ${textOf(error)}`, error);
       }
     });
     this.#publish(create(TaskExecStartedSchema, { containerId: this.id, execId: target.execId, pid: process.pid }));
-    void process.ended.then((exit) => target.finish(exit, () => this.#announceExit(target)));
+    void target.ended.then((exit) => target.finish(exit, () => this.#announceExit(target)));
     // Init may have ended while the process was being started.
     if (this.init.process.exit !== undefined) process.signal(9);
     return process.pid;
@@ -121,10 +125,10 @@ export class Container {
    *
    * @throws {RpcError} as {@link Container.checkFree}.
    */
-  add(execId: string, spec: ProcessSpec): void {
+  add(execId: string, spec: ProcessSpec, io: TaskIo): void {
     this.checkFree(execId);
     const home = this.#processHome(`tasks/${this.id}/${execId}`);
-    this.execs.set(execId, new TaskProcess(execId, spec, home));
+    this.execs.set(execId, new TaskProcess(execId, spec, io, home));
     this.#publish(create(TaskExecAddedSchema, { containerId: this.id, execId }));
   }
 
@@ -151,7 +155,9 @@ export class Container {
 
   /** Makes all output end now, without waiting for its readers. */
   cutOutput(): void {
-    for (const { process } of [this.init, ...this.execs.values()]) if (process.exit !== undefined) process.cutOutput();
+    for (const target of [this.init, ...this.execs.values()]) {
+      if (target.process.exit !== undefined) target.cutOutput();
+    }
   }
 
   /** Init has ended: everything else of the container ends too, and init's end is announced last. */
@@ -159,7 +165,7 @@ export class Container {
     for (const { process } of this.execs.values()) process.signal(9);
     // What init left in its group and elsewhere; a real container's process namespace would end it as well.
     await killScope(this.scope, [this.init.process.pid]);
-    const exit = await this.init.process.ended;
+    const exit = await this.init.ended;
     for (;;) {
       const busy = [...this.execs.values()].flatMap((target) => target.busy ?? []);
       if (busy.length === 0) break;

@@ -1,7 +1,10 @@
 // A process as the task API sees it: a name, a state, an exit. The running itself is the supervised process's.
 import { wrongState } from "../errors.js";
+import { streamDrainMs } from "../limits.js";
 import type { ExitStatus } from "../process/child.js";
 import { GuestProcess, type ProcessHome, type ProcessSpec } from "../process/process.js";
+import { TerminalProcess } from "../ross/terminal/terminal-process.js";
+import type { TaskIo } from "./task-io.js";
 
 /** Where a task's process is in its life. */
 export type TaskState = "created" | "running" | "stopped";
@@ -12,17 +15,54 @@ export class TaskProcess {
   readonly execId: string;
   /** How errors name it, as `tasks/web` or `tasks/web/shell`. */
   readonly subject: string;
-  readonly process: GuestProcess;
+  readonly process: GuestProcess | TerminalProcess;
+  readonly io: TaskIo;
   #state: TaskState = "created";
   #starting: Promise<void> | undefined;
   #exit: ExitStatus | undefined;
   readonly #done = Promise.withResolvers<ExitStatus>();
 
-  constructor(execId: string, spec: ProcessSpec, home: ProcessHome) {
+  constructor(execId: string, spec: ProcessSpec, io: TaskIo, home: ProcessHome) {
     this.execId = execId;
     this.subject = home.subject;
-    this.process = new GuestProcess(spec, home);
+    this.io = io;
+    const patient = io.streams === undefined ? home : { ...home, drainMs: streamDrainMs };
+    this.process = io.names.terminal ? new TerminalProcess(spec, patient) : new GuestProcess(spec, patient);
+    io.streams?.join(this.process);
     this.#done.promise.catch(() => {});
+  }
+
+  /** Starts the program. @throws the system's error when it cannot be started. */
+  async run(): Promise<void> {
+    await this.process.run(this.#takesInput);
+    this.io.streams?.flow(this.process);
+  }
+
+  /** Makes the process, which waits before it becomes the program. @throws the system's error when it cannot be made. */
+  async hold(): Promise<void> {
+    await this.process.hold(this.#takesInput);
+    this.io.streams?.flow(this.process);
+  }
+
+  /** Resolves when the process has ended, its output was passed on, and its raw streams have taken it. */
+  get ended(): Promise<ExitStatus> {
+    const { process, io } = this;
+    return process.ended.then(async (exit) => {
+      if (process instanceof TerminalProcess) process.hangUp();
+      await io.streams?.closed;
+      return exit;
+    });
+  }
+
+  /** Who names streams means all of them: without a `stdin` there is nothing to read then. */
+  get #takesInput(): boolean {
+    return this.io.streams?.hasInput ?? true;
+  }
+
+  /** Ends the output now, without waiting for whoever reads it. */
+  cutOutput(): void {
+    this.process.cutOutput();
+    this.io.streams?.cut();
   }
 
   get state(): TaskState {
@@ -75,6 +115,7 @@ export class TaskProcess {
   /** Gives up a process that never ran. */
   abandon(reason: Error): void {
     this.process.abandon(reason);
+    this.io.streams?.cut();
     this.#done.reject(reason);
   }
 }

@@ -216,15 +216,15 @@ test("connect tells who serves, with or without a task", async () => {
   await tasks.kill({ id: "who", signal: 9 });
 });
 
-test("what needs root or a terminal is refused by its name", async () => {
+test("what needs root, or the host's files, is refused by its name", async () => {
   const pid = await running("plain", "sleep", "1000");
   const { bundle } = await tasks.state({ id: "plain" });
   const spec = execSpec(["true"]);
   const unsupported = [
     tasks.create({ id: "new", bundle, checkpoint: "/x" }),
     tasks.create({ id: "new", bundle, rootfs: [{ type: "bind" }] }),
-    tasks.create({ id: "new", bundle, terminal: true }),
-    tasks.create({ id: "new", bundle, stdin: "stream://1" }),
+    tasks.create({ id: "new", bundle, stdin: "file:///tmp/in" }),
+    tasks.create({ id: "new", bundle, stdin: "nfs://1" }),
     tasks.exec({ id: "plain", execId: "x", spec, stdout: "/tmp/fifo" }),
     tasks.pause({ id: "plain" }),
     tasks.resume({ id: "plain" }),

@@ -9,6 +9,7 @@ import { isOciType, packBare } from "../any.js";
 import { invalid, missing, unsupported, wrongState } from "../errors.js";
 import { namespaceOf } from "../events/namespace.js";
 import { processesOf } from "../process/scope.js";
+import { TerminalProcess } from "../ross/terminal/terminal-process.js";
 import { version } from "../version.js";
 import { untilAborted } from "../wait.js";
 import type { ContainerStore } from "./container-store.js";
@@ -16,7 +17,7 @@ import { kill } from "./kill.js";
 import { readExecSpec } from "./oci-process.js";
 import { readStats } from "./stats.js";
 import type { TaskState } from "./task-process.js";
-import { checkCreate, checkStreams, checkTaskId } from "./task-requests.js";
+import { checkCreate, checkTaskId, readStreams } from "./task-requests.js";
 
 const statuses: Record<TaskState, Status> = {
   created: Status.CREATED,
@@ -35,7 +36,7 @@ export function createTaskService(containers: ContainerStore, requestShutdown: (
       const { id, bundle } = request;
       const namespace = namespaceOf(context);
       checkCreate(request);
-      const container = await containers.create(id, bundle, namespace);
+      const container = await containers.create(id, bundle, namespace, request);
       return { pid: container.init.process.pid };
     },
 
@@ -45,16 +46,25 @@ export function createTaskService(containers: ContainerStore, requestShutdown: (
       return { pid: await container.start(container.find(execId)) };
     },
 
-    async exec({ id, execId, terminal, stdin, stdout, stderr, spec }) {
+    async exec(request) {
+      const { id, execId, spec } = request;
       containers.refuseWhenClosed();
       const container = containers.get(id);
       checkTaskId("exec_id", execId);
-      checkStreams({ terminal, stdin, stdout, stderr });
+      readStreams(request);
       if (spec === undefined) throw invalid("spec", "must be set");
       if (!isOciType(spec.typeUrl, "Process"))
         throw invalid("spec", `${JSON.stringify(spec.typeUrl)} is no OCI process`);
       container.checkFree(execId);
-      container.add(execId, await readExecSpec(spec.value, container.root));
+      const what = await readExecSpec(spec.value, container.root);
+      // Last, as streams that were claimed for nothing are closed.
+      const io = await containers.claim(request);
+      try {
+        container.add(execId, what, io);
+      } catch (error) {
+        io.streams?.cut();
+        throw error;
+      }
       return {};
     },
 
@@ -68,6 +78,7 @@ export function createTaskService(containers: ContainerStore, requestShutdown: (
         pid: target.process.pid,
         status: statuses[target.state],
         execId,
+        ...target.io.names,
         ...(exit !== undefined && { exitStatus: exit.code, exitedAt: timestampFromMs(exit.at) }),
       };
     },
@@ -124,8 +135,11 @@ export function createTaskService(containers: ContainerStore, requestShutdown: (
       return {};
     },
 
-    resizePty({ id, execId }) {
-      throw wrongState(containers.find(id, execId).subject, "the process has no terminal");
+    resizePty({ id, execId, width, height }) {
+      const { process, subject } = containers.find(id, execId);
+      if (!(process instanceof TerminalProcess)) throw wrongState(subject, "the process has no terminal");
+      process.resize({ columns: width, rows: height });
+      return {};
     },
 
     update({ id, resources }) {

@@ -1,13 +1,12 @@
 // Snapshots as folders: whole trees that can be used without mounting anything, which needs no root. An active one begins as
 // a copy of its parent (without a second copy of the data where the file system can), a view is its parent's own folder.
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { Code } from "@guestwire/rpc";
 import type { GuestClock } from "../../clock.js";
 import { exists, failure, invalid, missing, quoted, textOf, wrongState } from "../../errors.js";
+import { copyTree } from "../../files/copy-tree.js";
 import { removeTree } from "../../files/remove-tree.js";
 import { measure, type Usage } from "../../files/usage.js";
 import { RecordFile } from "../../state/record-file.js";
@@ -36,7 +35,6 @@ export interface NewSnapshot {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-const run = promisify(execFile);
 const longestKey = 1024;
 
 /** The snapshots of one guest. */
@@ -193,8 +191,7 @@ export class SnapshotStore {
   async #fill(folder: string, base: SnapshotRecord | undefined): Promise<void> {
     await mkdir(join(this.#root, folder), { mode: 0o700 });
     await mkdir(this.#tree(folder), { mode: 0o755 });
-    // Node's own copying loses owners and hard links.
-    if (base !== undefined) await run("cp", ["-a", "--", `${this.pathOf(base)}/.`, this.#tree(folder)]);
+    if (base !== undefined) await copyTree(this.pathOf(base), this.#tree(folder));
   }
 
   /** Refuses a key that cannot be given to a new snapshot. @throws {RpcError} Code.AlreadyExists; Code.InvalidArgument. */

@@ -2,6 +2,7 @@
 // no container.
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fchownSync } from "node:fs";
+import type { Writable } from "node:stream";
 import { drainMs } from "../../limits.js";
 import { type ExitStatus, exitStatus, signalGroup, started } from "../../process/child.js";
 import { stdioOf } from "../../process/inherited.js";
@@ -26,6 +27,8 @@ const longest = 0xffff;
 
 // A session leader gets the first terminal that it opens. `env -i` sets exactly the environment wanted.
 const script = 'tty=$1; shift; exec <>"$tty" >&0 2>&0 env -i "$@"';
+// The same, behind a line that has to come first.
+const gateScript = `read -r go <&3 || exit 125; exec 3<&-; ${script}`;
 
 /** A process on a terminal. */
 export class TerminalProcess {
@@ -37,6 +40,7 @@ export class TerminalProcess {
   readonly #ended = Promise.withResolvers<ExitStatus>();
   #child: ChildProcess | undefined;
   #pty: Pty | undefined;
+  #gate: Writable | undefined;
   #size: TerminalSize = defaultSize;
   #exit: ExitStatus | undefined;
 
@@ -44,6 +48,8 @@ export class TerminalProcess {
     this.spec = spec;
     this.#home = home;
     this.stdin = new TerminalInput(home.subject);
+    // Whether anybody waits is up to the callers.
+    this.#ended.promise.catch(() => {});
   }
 
   /** Process id; 0 before there is a process. */
@@ -71,7 +77,7 @@ export class TerminalProcess {
     return this.#exited.promise;
   }
 
-  /** Resolves when the process has ended and its output was passed on. */
+  /** Resolves when the process has ended and its output was passed on; rejects when it was given up before it ran. */
   get ended(): Promise<ExitStatus> {
     return this.#ended.promise;
   }
@@ -81,7 +87,29 @@ export class TerminalProcess {
    *
    * @throws {RpcError} as {@link openPty}; the system's error when it cannot be started.
    */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#spawn(script);
+  }
+
+  /** Makes the process, which waits for {@link TerminalProcess.release} before it becomes the program. @throws as `run`. */
+  hold(): Promise<void> {
+    return this.#spawn(gateScript, true);
+  }
+
+  /** Lets a held process become its program. */
+  release(): void {
+    this.#gate?.end("go\n");
+    this.#gate = undefined;
+  }
+
+  /** Gives up a process that never ran: whoever waits for it gets this error, readers of its output get the end. */
+  abandon(reason: Error): void {
+    if (this.pid !== 0) return;
+    this.cutOutput();
+    this.#ended.reject(reason);
+  }
+
+  async #spawn(program: string, gated = false): Promise<void> {
     const { args, env, cwd, runAs } = this.spec;
     const pty = openPty(this.#size.columns, this.#size.rows);
     const { programEnd, output } = pty;
@@ -89,11 +117,11 @@ export class TerminalProcess {
     try {
       if (runAs !== undefined) fchownSync(programEnd, runAs.uid, runAs.gid);
       const variables = Object.entries({ ...env, [scopeVariable]: this.#home.scope }).map((pair) => pair.join("="));
-      child = spawn("/bin/sh", ["-c", script, "sh", pty.path, ...variables, ...args], {
+      child = spawn("/bin/sh", ["-c", program, "sh", pty.path, ...variables, ...args], {
         cwd,
         env: { [scopeVariable]: this.#home.scope },
         detached: true,
-        stdio: stdioOf([programEnd, programEnd, programEnd]),
+        stdio: stdioOf([programEnd, programEnd, programEnd, ...(gated ? (["pipe"] as const) : [])]),
         ...runAs,
       });
       await started(child);
@@ -105,6 +133,8 @@ export class TerminalProcess {
     }
     this.#child = child;
     this.#pty = pty;
+    this.#gate = child.stdio[3] as Writable | undefined;
+    this.#gate?.on("error", () => {});
     child.once("exit", (code, signal) => this.#onExit(code, signal));
     output.once("close", () => this.stdin.closed("the terminal is gone"));
     this.stdin.open(pty);
@@ -136,6 +166,7 @@ export class TerminalProcess {
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     const exit = exitStatus(code, signal, this.#home.clock.now());
     this.#exit = exit;
+    this.#gate?.destroy();
     this.stdin.closed("the process has ended");
     this.#exited.resolve(exit);
     void this.#pump.finish(this.#home.drainMs ?? drainMs).then(() => this.#ended.resolve(exit));
