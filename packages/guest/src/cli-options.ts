@@ -36,12 +36,13 @@ Options:
   --listen ADDRESS    Serve ttrpc there; may be given several times. Forms: ${addressForms}
                       Default, unless --grpc or --arcbox is given: guestwire/guest.sock in $XDG_RUNTIME_DIR, or in a
                       private folder of the temporary one.
-  --grpc ADDRESS      Serve gRPC there; may be given several times. Forms: unix:///path, tcp://host:port
+  --grpc ADDRESS      Serve gRPC there; may be given several times. Forms as of --listen. The TLS options are for all
+                      but unix sockets.
   --arcbox ADDRESS    Serve the ArcBox agent and sandboxes there in ArcBox's own frames, as its hosts speak them; may be
                       given several times. Forms as of --listen; vsock://any is vsock://any:1024.
   --streams ADDRESS   Take raw streams there, which tasks name as stream://N for their standard streams; may be given
                       several times. Forms as of --listen.
-  --tls-cert FILE     Certificate chain (PEM) for gRPC on tcp; with --tls-key. Files that change are read again.
+  --tls-cert FILE     Certificate chain (PEM) for gRPC; with --tls-key. Files that change are read again.
   --tls-key FILE      Its private key (PEM).
   --tls-client-ca FILE  Demand client certificates signed by this authority (PEM). Joblet's roles then hold:
                       the certificate's OU must be admin or viewer.

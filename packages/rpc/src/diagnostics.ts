@@ -82,7 +82,7 @@ export interface ConnectionEvent {
   readonly protocol: string;
   /** On the client the channel's address, on the server where the connection came from. */
   readonly address: string;
-  /** How the connection was made: `unix`, `tcp`, `vsock`, `fd`, `duplex`, `in-process`; absent where unknown. */
+  /** How the connection was made: `unix`, `tcp`, `vsock`, `hvsock`, `fd`, `duplex`, `in-process`; absent where unknown. */
   readonly kind?: string;
   /** When it was opened, or the attempt began, by `performance.now()`. */
   readonly startedAt: number;

@@ -41,6 +41,7 @@ export const echoHandlers: Handlers<typeof EchoService> = {
   async hang(_request, context) {
     // Ends with the signal; a test that wants a handler that never ends writes its own.
     const ended = createPushStream<never>();
+    if (context.signal.aborted) ended.end();
     context.signal.addEventListener("abort", () => ended.end(), { once: true });
     for await (const _ of ended) {
       // Nothing is ever pushed.
