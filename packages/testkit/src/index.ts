@@ -15,6 +15,6 @@ export { openHandles, watchHandles } from "./handles.js";
 export { runClient, type ServerProgram, startServer } from "./peer-program.js";
 export { propertySeed } from "./property-seed.js";
 export { type RawPart, type RawPeer, type RawServer, rawConnect, rawListen, rawPair, rawPeer } from "./raw-peer.js";
-export { rustProgram } from "./rust-tools.js";
+export { rustArcbox, rustProgram } from "./rust-tools.js";
 export { streamPair } from "./stream-pair.js";
 export { type TempFolder, tempFolder } from "./temp-folder.js";
