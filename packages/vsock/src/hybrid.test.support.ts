@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { onTestFinished } from "vitest";
 
-fc.configureGlobal({ seed: Number(process.env["PROPERTY_SEED"] ?? 20_250_101) });
+fc.configureGlobal({ seed: Number(process.env["PROPERTY_SEED"] ?? 20_250_101), numRuns: 1000 });
 
 /** A path for a socket in a folder of the running test, which does not end before all sockets opened after this are closed. */
 export function socketPath(name = "vm.sock"): string {

@@ -1,4 +1,15 @@
 // The public face of @guestwire/vsock.
-// (The two lines below only give the agreed signatures until the real files are there; replace them.)
-export { dial, listen, localCid, type VsockAddress, type VsockServer, type VsockSocket } from "./pending.js";
-export { dialHybrid, hybridListenPath } from "./pending-hybrid.js";
+export { anyPort, cids, formatVsock, type VsockAddress } from "./cids.js";
+export { type DialOptions, dial } from "./dial.js";
+export type { VsockError } from "./errors.js";
+export type { ConnectGuest } from "./hybrid-accept.js";
+export { type HybridAddress, hybridListenPath } from "./hybrid-address.js";
+export { dialHybrid, type HybridDialOptions } from "./hybrid-dial.js";
+export type { HybridError, HybridErrorCode } from "./hybrid-error.js";
+export { type HybridListenOptions, listenHybrid } from "./hybrid-listen.js";
+export { unixPorts } from "./hybrid-ports.js";
+export { type HybridProxy, type HybridProxyOptions, type HybridProxyTarget, hybridProxy } from "./hybrid-proxy.js";
+export { type ListenAddress, type ListenOptions, listen } from "./listen.js";
+export { localCid } from "./local-cid.js";
+export type { VsockServer } from "./vsock-server.js";
+export type { VsockSocket } from "./vsock-socket.js";
