@@ -16,6 +16,7 @@ export const packages = {
     "containerd/types",
     "containerd/v1/types",
     "google/rpc",
+    "guestwire/control/v1",
     "io/containerd/cgroups/v2",
     "io/containerd/spinbox/v1",
     "ttrpc",

@@ -18,9 +18,12 @@ export interface CallOptions {
   readonly metadata?: MetadataInit;
   /** Values for interceptors of this process. Default empty. */
   readonly values?: ContextValues;
-  /** Called once with the response's metadata before its first message. Never called on ttrpc, which has none. */
+  /**
+   * Called once with the response's metadata before its first message. On ttrpc only where the server is one of ours, and
+   * of a stream then at its end; other servers have none to send.
+   */
   readonly onHeader?: (header: Metadata) => void;
-  /** Called once with the metadata that ends the response. Never called on ttrpc, which has none. */
+  /** Called once with the metadata that ends the response. On ttrpc only where the server is one of ours. */
   readonly onTrailer?: (trailer: Metadata) => void;
 }
 

@@ -1,12 +1,11 @@
 // Dials until somebody answers. One socket for each attempt, and none that is left over.
 import type { Socket } from "node:net";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { type Address, formatAddress, parseAddress } from "./address.js";
-import { Code } from "./code.js";
 import { dialAddress } from "./dial.js";
 import { type DialRetryOptions, retryDial } from "./dial-retry-loop.js";
 import { type DialPolicy, defaultDial } from "./dial-retry-policy.js";
-import { RpcError } from "./rpc-error.js";
+import { givenStream } from "./given-stream.js";
 import { within } from "./within.js";
 
 /** How {@link dialWithRetry} tries. */
@@ -20,7 +19,7 @@ export interface DialWithRetryOptions extends DialRetryOptions {
  * failure is one that passes.
  *
  * @param target An address, or a function that makes one attempt. Its signal fires when nobody waits for that attempt
- * any more; a stream that it gives afterwards is destroyed.
+ * any more; a stream that it gives afterwards is destroyed. A socket that still connects is waited for.
  * @param options See {@link DialWithRetryOptions}. The first attempt is made at once.
  * @returns The open connection, from which nothing was read.
  * @throws {RpcError} Code.DeadlineExceeded when the time is up; Code.Canceled when the signal fires;
@@ -62,14 +61,7 @@ function dialerOf(
   target: string | Address | ((signal: AbortSignal) => Duplex | Promise<Duplex>),
 ): [name: string, dial: (signal: AbortSignal) => Promise<Duplex>] {
   if (typeof target === "function") {
-    return [
-      "duplex:",
-      async (signal) => {
-        const stream = await target(signal);
-        if (stream instanceof Duplex) return stream;
-        throw new RpcError(Code.InvalidArgument, "the function given to dialWithRetry() did not return a Duplex");
-      },
-    ];
+    return ["duplex:", (signal) => givenStream(target, "dialWithRetry()", signal)];
   }
   const address = typeof target === "string" ? parseAddress(target) : target;
   return [formatAddress(address), (signal) => dialAddress(address, { signal })];

@@ -43,7 +43,11 @@ export async function dialAddress(address: Address, options: DialAddressOptions 
     }
     case "hvsock": {
       const { dialHybrid } = await loadVsock(address);
-      return dialHybrid({ path: address.path, port: address.port }, options);
+      // The caller's time is the only one: a window of kata's is longer than the package's own limit.
+      return dialHybrid(
+        { path: address.path, port: address.port },
+        { ...options, timeoutMs: Number.POSITIVE_INFINITY },
+      );
     }
   }
 }
@@ -62,6 +66,8 @@ function connectSocket(options: NetConnectOpts, signal: AbortSignal | undefined)
       const opened = createConnection(options);
       socket = opened;
       const failed = (error: NodeJS.ErrnoException): void => {
+        // It may come just behind the signal.
+        if (signal?.aborted) return;
         if (error.code === "EAGAIN") {
           timer = setTimeout(attempt, pauseMs);
           pauseMs = Math.min(pauseMs * 2, 50);

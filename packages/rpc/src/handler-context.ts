@@ -51,9 +51,9 @@ export interface HandlerContext {
   readonly metadata: Metadata;
   /** The other end. */
   readonly peer: Peer;
-  /** Metadata to send before the first response. Accepted and dropped on ttrpc, which has none. */
+  /** Metadata to send before the first response. On ttrpc only our own clients get it, and only if they asked (`onHeader`). */
   readonly responseHeader: Metadata;
-  /** Metadata to send with the end of the response. Accepted and dropped on ttrpc, which has none. */
+  /** Metadata to send with the end of the response. On ttrpc only our own clients get it, and only if they asked (`onTrailer`). */
   readonly responseTrailer: Metadata;
   /** Values that interceptors left for the handler. */
   readonly values: ContextValues;

@@ -200,7 +200,7 @@ describe("reading", () => {
         expect(mine.details).toEqual(theirs.details.map(({ typeUrl, value }) => ({ typeUrl, value })));
         expect(mine.code).toBe(theirs.code >= 0 && theirs.code <= 16 ? theirs.code : Code.Unknown);
       }),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
   });
 });

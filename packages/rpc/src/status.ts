@@ -19,7 +19,12 @@ export function writeStatus(error: RpcError, sink: Sink): void {
   sink.buffer[sink.at++] = 0x08;
   sink.buffer[sink.at++] = error.code;
   writeText(sink, 0x12, error.rawMessage);
-  for (const detail of error.details) {
+  writeDetails(error.details, sink);
+}
+
+/** Appends a status' details. */
+export function writeDetails(details: readonly ErrorDetail[], sink: Sink): void {
+  for (const detail of details) {
     sink.uint32(0x1a);
     const before = sink.attached;
     const mark = sink.open();

@@ -34,6 +34,7 @@ export {
   spinboxTaskDial,
   stepMs,
 } from "./dial-retry-policy.js";
+export { givenStream } from "./given-stream.js";
 export { isPromise } from "./is-promise.js";
 export { type Accept, type Listener, openListener } from "./listen.js";
 export {
@@ -49,6 +50,6 @@ export { closedResponses, endedResponses } from "./response-stream.js";
 export type { MethodRoute, Request, Response } from "./router.js";
 export { withoutStack } from "./rpc-error.js";
 export { ServerCall } from "./server-call.js";
-export { readStatus, type Status, writeStatus } from "./status.js";
+export { readStatus, type Status, writeDetails, writeStatus } from "./status.js";
 export { abandon, isStream, iterate, leave, type MessageIterator, onlyMessage } from "./streams.js";
 export { timedOut, type WithinOptions, within } from "./within.js";

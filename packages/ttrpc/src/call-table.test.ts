@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CallTable, type Identified } from "./call-table.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 const call = (id: number): Identified => ({ id });
 
@@ -82,6 +82,6 @@ test("agrees with a Map, whatever is put in and taken out", () => {
       expect(new Set(table)).toEqual(new Set(model.values()));
       for (const [id, known] of model) expect(table.get(id)).toBe(known);
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
 });

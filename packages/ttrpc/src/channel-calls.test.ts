@@ -198,7 +198,7 @@ describe("requests", () => {
     await peer.next();
     const frame = await peer.next();
     if (refused) {
-      expect(frame).toEqual(emptyData(1, 6));
+      expect(frame).toEqual(rawFrame(1, 3, 6, "00"));
       expect(await outcome).toEqual([8, "oversize", "the message takes 1001 bytes; the limit is 1000"]);
     } else {
       expect(frame.data).toHaveLength(1000 + more);

@@ -50,8 +50,8 @@ describe("a signal", () => {
     await blocking;
   });
 
-  test("ends a unary call without a word to the server, whose answer is then ignored", async () => {
-    const { client, ...call } = start();
+  test("ends a unary call without a word to the server where that is not wanted; its answer is then ignored", async () => {
+    const { client, ...call } = start({ control: false });
     const control = new AbortController();
     const first = failure(client.echo({}, control));
     const peer = await call.peer();
@@ -66,10 +66,11 @@ describe("a signal", () => {
   });
 
   test.each([
-    ["split", 7],
-    ["chat", 7],
-    ["join", 6],
-  ] as const)("ends %s and tells the server with flags %i", async (name, flags) => {
+    ["split", 7, ""],
+    ["chat", 7, ""],
+    // Rust's server reads ND only beside RC: an empty frame would be one more message to its handler.
+    ["join", 6, "00"],
+  ] as const)("ends %s and tells the server with flags %i", async (name, flags, data) => {
     const { client, ...call } = start();
     const control = new AbortController();
     const requests = createPushStream<{ text: string }>();
@@ -83,7 +84,7 @@ describe("a signal", () => {
     await peer.next();
     control.abort(enough);
     expect(await first).toMatchObject(canceled);
-    expect(await peer.next()).toEqual(emptyData(1, flags));
+    expect(await peer.next()).toEqual(rawFrame(1, 3, flags, data));
     if (name !== "split") expect(await failure(requests.push({ text: "late" }))).toMatchObject({ code: Code.Canceled });
   });
 

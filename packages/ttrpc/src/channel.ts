@@ -27,7 +27,8 @@ import {
   within,
 } from "@guestwire/rpc/transport";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
-import { ClientSession, type ClientSessionHandler } from "./client-session.js";
+import { checkKeepalive, type KeepaliveOptions } from "./client-control.js";
+import { ClientSession, type ClientSessionHandler, type ClientSessionOptions } from "./client-session.js";
 import { StreamClientCall } from "./client-stream-call.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
@@ -51,6 +52,13 @@ export interface ConnectOptions extends CallDefaults {
   readonly backoff?: { readonly initialMs?: number; readonly maxMs?: number };
   /** Bounds that differ from {@link defaultLimits}. */
   readonly limits?: Partial<Limits>;
+  /** Finds out that a server is gone although its connection stays open. Default: nothing is asked. */
+  readonly keepalive?: KeepaliveOptions;
+  /**
+   * Whether to say by `guestwire.control.v1` what ttrpc has no words for: that a unary call was canceled, and that response
+   * metadata are wanted. A server that does not know it is asked once per connection. Default true; see docs/control.md.
+   */
+  readonly control?: boolean;
 }
 
 /**
@@ -74,9 +82,16 @@ export function connect(target: ConnectTarget, options: ConnectOptions = {}): Ch
  * As {@link connect}, with every part of the outside world given. For tests and for servers in the same process.
  *
  * @param firstId The stream id that each connection begins with, so that a test need not make 2^31 calls.
+ * @param random Numbers from 0 to 1, for what the pauses between attempts are shortened by.
  */
-export function openChannel(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId = 1): Channel {
-  return transportChannel(new TtrpcChannel(dialer, options, clock, firstId), options);
+export function openChannel(
+  dialer: Dialer,
+  options: ConnectOptions,
+  clock: Clock,
+  firstId = 1,
+  random: () => number = Math.random,
+): Channel {
+  return transportChannel(new TtrpcChannel(dialer, options, clock, firstId, random), options);
 }
 
 class TtrpcChannel implements Channel, CallHome {
@@ -88,7 +103,8 @@ class TtrpcChannel implements Channel, CallHome {
   readonly #wheel: DeadlineWheel;
   readonly #connectTimeoutMs: number;
   readonly #waitForReady: boolean;
-  readonly #firstId: number;
+  readonly #random: () => number;
+  readonly #sessionOptions: ClientSessionOptions;
   readonly #initialMs: number;
   readonly #maxMs: number;
   // Calls that are not sent yet, in order. A call leaves by being sent or by ending.
@@ -102,11 +118,13 @@ class TtrpcChannel implements Channel, CallHome {
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId: number) {
+  constructor(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId: number, random: () => number) {
     this.target = dialer.target;
     this.#dialer = dialer;
     this.#clock = clock;
-    this.#firstId = firstId;
+    this.#random = random;
+    const { control = true } = options;
+    this.#sessionOptions = { firstId, control, keepalive: checkKeepalive(options.keepalive) };
     this.#limits = resolveLimits(options.limits);
     this.#wheel = new DeadlineWheel(clock);
     this.#connectTimeoutMs = positive("connectTimeoutMs", options.connectTimeoutMs ?? 5000);
@@ -157,10 +175,12 @@ class TtrpcChannel implements Channel, CallHome {
     }
   }
 
-  #configure(call: ClientCall, { timeoutMs, metadata, signal }: CallOptions): void {
+  #configure(call: ClientCall, { timeoutMs, metadata, signal, onHeader, onTrailer }: CallOptions): void {
     checkTimeout(timeoutMs);
     checkSignal(signal);
     if (metadata !== undefined) call.metadata = toMetadata(metadata);
+    if (onHeader !== undefined) call.onHeader = onHeader;
+    if (onTrailer !== undefined) call.onTrailer = onTrailer;
     if (timeoutMs !== undefined && timeoutMs !== 0 && timeoutMs !== Number.POSITIVE_INFINITY) {
       call.setDeadline(this.#clock.now() + timeoutMs, this.#wheel);
     }
@@ -253,7 +273,7 @@ class TtrpcChannel implements Channel, CallHome {
           this.#advance();
         },
       };
-      const session = new ClientSession(link, this.#clock, this.#wheel, this.#limits, handler, this.#firstId);
+      const session = new ClientSession(link, this.#clock, this.#wheel, this.#limits, handler, this.#sessionOptions);
       this.#session = session;
       session.start();
       // A stream that was over when it was given: without a pause before the next one the loop would never rest.
@@ -269,7 +289,7 @@ class TtrpcChannel implements Channel, CallHome {
   /** Makes the next attempt wait. */
   #backOff(): void {
     const pause = Math.min(this.#initialMs * 2 ** this.#failures++, this.#maxMs);
-    this.#dialAt = this.#clock.now() + pause * (1 - Math.random() / 5);
+    this.#dialAt = this.#clock.now() + pause * (1 - this.#random() / 5);
   }
 
   #failed(error: unknown): void {

@@ -19,6 +19,11 @@ export abstract class ClientCall implements Deadlined {
   /** When the call's time is up, on the channel's clock; Infinity for never. */
   deadlineAt: number = Number.POSITIVE_INFINITY;
   metadata: Metadata | undefined = undefined;
+  /** Whether its own signal ended it. */
+  canceled = false;
+  /** Whoever wants the response's metadata; `undefined` where nobody asked. */
+  onHeader: ((header: Metadata) => void) | undefined = undefined;
+  onTrailer: ((trailer: Metadata) => void) | undefined = undefined;
   wheelNext: Deadlined | undefined = undefined;
   wheelPrevious: Deadlined | undefined = undefined;
   wheelSlot = -1;
@@ -71,6 +76,26 @@ export abstract class ClientCall implements Deadlined {
     this.reject(error);
   }
 
+  /** Whether somebody wants the response's metadata. */
+  get wantsMetadata(): boolean {
+    return this.onHeader !== undefined || this.onTrailer !== undefined;
+  }
+
+  /** The response's metadata came, just before its end. A listener that throws fails the call. */
+  tellMetadata(header: Metadata, trailer: Metadata): void {
+    for (const [name, listener, metadata] of [
+      ["onHeader", this.onHeader, header],
+      ["onTrailer", this.onTrailer, trailer],
+    ] as const) {
+      try {
+        if (!this.settled) listener?.(metadata);
+      } catch (error) {
+        const { code, rawMessage } = RpcError.from(error);
+        this.failWith(this.error(code, `${name} failed: ${rawMessage}`, undefined, error), false);
+      }
+    }
+  }
+
   /** Makes an error that names this call. */
   error(code: Code, message: string, reason: FailureReason | undefined, cause?: unknown): RpcError {
     return withoutStack(
@@ -99,6 +124,7 @@ export abstract class ClientCall implements Deadlined {
   }
 
   #aborted(signal: AbortSignal): void {
+    this.canceled = true;
     this.fail(Code.Canceled, abortText(signal.reason), "canceled", signal.reason);
   }
 }

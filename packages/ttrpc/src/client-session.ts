@@ -1,10 +1,12 @@
 // A client's side of one connection: numbers calls, writes requests, gives responses to their calls.
 // No I/O: takes a link and a clock, so that a simulator can run it.
-import { Code, RpcError } from "@guestwire/rpc";
+import { Code, type ErrorDetail, Metadata, RpcError } from "@guestwire/rpc";
 import { withoutStack } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
+import { ClientControl, type ControlHome, Keepalive, type KeepaliveOptions } from "./client-control.js";
 import { StreamClientCall, type StreamSender } from "./client-stream-call.js";
+import { decodeResponseMetadata, responseMetadataType } from "./control-protocol.js";
 import type { DeadlineWheel } from "./deadline-wheel.js";
 import { ResponseEnvelope, writeRequestEnd } from "./envelope.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
@@ -12,6 +14,7 @@ import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import type { Limits } from "./limits.js";
 import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
+import type { MessageCodec, PreparedMethod } from "./prepared-method.js";
 import { ReceiveBudget } from "./receive-budget.js";
 
 /** What a session tells its channel. */
@@ -22,6 +25,16 @@ export interface ClientSessionHandler {
   closed(error: Error | undefined): void;
 }
 
+/** What is not the same for all sessions of all channels. */
+export interface ClientSessionOptions {
+  /** The first call's id. Default 1. */
+  readonly firstId?: number;
+  /** Whether guestwire.control.v1 is spoken. Default true. */
+  readonly control?: boolean;
+  /** Whether and when to ask if the server is still there. Default never. */
+  readonly keepalive?: KeepaliveOptions | undefined;
+}
+
 /** How long a closed connection may take to send what was written, in milliseconds. */
 export const lingerMs = 5000;
 const closedText = "the channel was closed";
@@ -29,7 +42,7 @@ const closedText = "the channel was closed";
 const lastId = 0xffff_ffff;
 
 /** One connection of a client. */
-export class ClientSession implements LinkHandler, FrameHandler, CallHome, StreamSender {
+export class ClientSession implements LinkHandler, FrameHandler, CallHome, StreamSender, ControlHome {
   /** Frames for calls that had ended; they are expected after a cancellation and ignored. */
   lateFrames = 0;
   /** Whether the server has ever sent anything: a ttrpc server does not before it is asked. */
@@ -43,6 +56,11 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
   readonly #budget: ReceiveBudget;
   readonly #calls = new CallTable<ClientCall>();
   readonly #response = new ResponseEnvelope();
+  readonly #control: ClientControl;
+  readonly #keepalive: Keepalive | undefined;
+  // Calls of the connection's own, which count nowhere.
+  readonly #asked = new Map<number, ClientCall>();
+  readonly #askedHome: CallHome = { settled: (call) => void this.#asked.delete(call.id) };
   #nextId: number;
   #closed = false;
   #draining = false;
@@ -55,7 +73,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     wheel: DeadlineWheel,
     limits: Limits,
     handler: ClientSessionHandler,
-    firstId = 1,
+    { firstId = 1, control = true, keepalive }: ClientSessionOptions = {},
   ) {
     this.#link = link;
     this.#clock = clock;
@@ -65,6 +83,8 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     this.#reader = new FrameReader(link, clock, wheel, limits, this);
     this.#output = new Output(link, clock, () => handler.ready());
     this.#budget = new ReceiveBudget(this.#reader, clock, wheel, limits, () => this.#calls.size);
+    this.#control = new ClientControl(this, control);
+    this.#keepalive = keepalive === undefined ? undefined : new Keepalive(this, this.#control, clock, keepalive);
   }
 
   /** Begins to receive. */
@@ -101,6 +121,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     const unary = call instanceof UnaryClientCall;
     const { method } = call;
     const output = this.#output;
+    if (call.wantsMetadata) this.#control.hello();
     const id = this.#nextId;
     // A request without its first message says so, as Rust servers make an empty message of it otherwise.
     const flags = unary ? 0 : method.clientStreams ? Flag.RemoteOpen | Flag.NoData : Flag.RemoteClosed;
@@ -156,7 +177,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
 
   settled(call: ClientCall, abandoned: boolean): void {
     this.#calls.remove(call);
-    if (abandoned && !this.#closed && call instanceof StreamClientCall) this.#abandon(call);
+    if (abandoned && !this.#closed) this.#abandon(call);
     if (this.#draining && this.#calls.size === 0) this.close(Code.Canceled, closedText);
     else this.#handler.ready();
   }
@@ -172,7 +193,9 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     if (this.#closed) return;
     this.#closed = true;
     const reason = code === Code.Canceled ? "canceled" : error instanceof RpcError ? error.reason : "connection_closed";
+    this.#keepalive?.stop();
     for (const call of this.#calls) call.fail(code, message, reason, error);
+    for (const call of this.#asked.values()) call.fail(Code.Unavailable, message, "connection_closed");
     this.#reader.close();
     this.#output.flush();
     this.#output.shut();
@@ -186,6 +209,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
 
   received(chunk: Buffer): void {
     this.heard = true;
+    this.#keepalive?.heard();
     this.#reader.received(chunk);
   }
 
@@ -209,8 +233,36 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     this.close(Code.Internal, message, new RpcError(Code.Internal, message, { reason: "protocol" }));
   }
 
+  get paused(): boolean {
+    return this.#reader.paused;
+  }
+
+  ask(
+    method: PreparedMethod,
+    request: object,
+    done: (error: RpcError | undefined, response?: object) => void,
+  ): boolean {
+    // The last id is left for the call that this may be said in front of.
+    if (this.#closed || this.#nextId >= lastId || this.#output.queuedBytes >= this.#limits.sendBytes) return false;
+    const target = this.#link.peer.address;
+    const call = new UnaryClientCall(method, target, request, (response) => done(undefined, response), done);
+    call.id = this.#nextId;
+    call.home = this.#askedHome;
+    this.#nextId += 2;
+    this.#asked.set(call.id, call);
+    this.#output.beginFrame(call.id, FrameType.Request, 0);
+    this.#output.raw(method.prefix);
+    this.#writePayload(method.input, request);
+    this.#output.endFrame();
+    return true;
+  }
+
+  dead(message: string): void {
+    this.close(Code.Unavailable, message, new RpcError(Code.Unavailable, message, { reason: "connection_closed" }));
+  }
+
   frame(decoder: FrameDecoder): void {
-    const call = this.#calls.get(decoder.id);
+    const call = this.#calls.get(decoder.id) ?? this.#asked.get(decoder.id);
     if (call === undefined) this.lateFrames++;
     else if (decoder.oversize > 0) {
       call.fail(
@@ -234,12 +286,21 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
       return call.fail(Code.Internal, `the response cannot be read: ${(error as Error).message}`, "protocol", error);
     }
     const { status } = response;
+    const metadata = this.#responseMetadata(call, response.details);
+    // What it tells may end the call.
+    if (call.settled) return;
     if (status !== undefined) {
       const { path: method } = call.method;
-      const { details } = status;
+      const details = metadata === undefined ? status.details : status.details.filter((detail) => !isMetadata(detail));
       // Both ends keep the deadline; whichever notices first, the caller sees the same.
       const late = status.code === Code.DeadlineExceeded && call.deadlineAt !== Number.POSITIVE_INFINITY;
-      const parts = { details, method, peer: call.target, ...(late && { reason: "deadline" as const }) };
+      const parts = {
+        details,
+        method,
+        peer: call.target,
+        ...(metadata !== undefined && { metadata }),
+        ...(late && { reason: "deadline" as const }),
+      };
       const error = withoutStack(() => new RpcError(status.code as Code, status.message, parts));
       return call.failWith(error, false);
     }
@@ -253,6 +314,26 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     (call as StreamClientCall).complete();
   }
 
+  /** Hands the response's metadata out, where the server sends them; gives those that belong to an error. */
+  #responseMetadata(call: ClientCall, details: readonly ErrorDetail[]): Metadata | undefined {
+    if (!this.#control.sendsMetadata) return undefined;
+    const detail = details.find(isMetadata);
+    try {
+      const { header, trailer } =
+        detail === undefined ? noResponseMetadata() : decodeResponseMetadata(detail.value, this.#limits);
+      call.tellMetadata(header, trailer);
+      return detail === undefined ? undefined : trailer;
+    } catch (error) {
+      call.fail(
+        Code.Internal,
+        `the response's metadata cannot be read: ${(error as Error).message}`,
+        "protocol",
+        error,
+      );
+      return undefined;
+    }
+  }
+
   #dataFrame(call: ClientCall, { buffer, start, end, flags }: FrameDecoder): void {
     if (!(call instanceof StreamClientCall) || !call.method.serverStreams) {
       return call.fail(Code.Internal, "the server sent data on a call with one response", "protocol");
@@ -263,7 +344,10 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
       if (message === undefined) return;
       call.deliver(message, end - start);
     }
-    if (closes) call.complete();
+    if (!closes) return;
+    // A stream that ends without them had none.
+    this.#responseMetadata(call, []);
+    call.complete();
   }
 
   #decode(call: ClientCall, buffer: Buffer, start: number, end: number): object | undefined {
@@ -275,7 +359,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     }
   }
 
-  #writePayload(codec: { encode(message: never, sink: Output): void }, request: object): void {
+  #writePayload(codec: MessageCodec, request: object): void {
     const output = this.#output;
     const { at, attached } = output;
     output.uint32(0x1a);
@@ -286,10 +370,22 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     else output.close(mark, attached);
   }
 
-  /** Tells the server that nobody waits for this stream; see docs/wire.md for why each form is harmless elsewhere. */
-  #abandon(call: StreamClientCall): void {
+  /**
+   * Tells the server that nobody waits for this call; see docs/wire.md for why each form is harmless elsewhere. Of a unary
+   * call it is told only that it was canceled: deadlines it keeps itself, and after a wrong answer it is done.
+   */
+  #abandon(call: ClientCall): void {
+    if (!(call instanceof StreamClientCall)) {
+      if (call.canceled) this.#control.cancel(call.id);
+      return;
+    }
+    const output = this.#output;
     const close = call.method.serverStreams ? Flag.RemoteClosed : 0;
-    this.#output.emptyFrame(call.id, FrameType.Data, Flag.RemoteOpen | Flag.NoData | close);
+    output.beginFrame(call.id, FrameType.Data, Flag.RemoteOpen | Flag.NoData | close);
+    // Without RC Rust's server does not look at ND: its handler would count one more, empty message. No message begins
+    // with a zero, so that it gets an error instead.
+    if (close === 0) output.uint32(0);
+    output.endFrame();
   }
 
   #tooLarge(call: ClientCall, what: string): void {
@@ -308,4 +404,12 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     const message = `the server does not read: ${queued} bytes wait to be sent`;
     this.close(Code.Unavailable, message, new RpcError(Code.Unavailable, message, { reason: "overflow" }));
   }
+}
+
+function isMetadata({ typeUrl }: ErrorDetail): boolean {
+  return typeUrl === responseMetadataType || typeUrl.endsWith(`/${responseMetadataType}`);
+}
+
+function noResponseMetadata(): { readonly header: Metadata; readonly trailer: Metadata } {
+  return { header: new Metadata(), trailer: new Metadata() };
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Deadlined, DeadlineWheel } from "./deadline-wheel.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 class Entry implements Deadlined {
   deadlineAt: number;
@@ -198,7 +198,7 @@ describe("DeadlineWheel", () => {
         }
         expect([wheel.size, clock.pending]).toEqual([0, 0]);
       }),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     );
   });
 });

@@ -180,6 +180,15 @@ describe("a stream of the user's own", () => {
     expect(told).toEqual([stop.signal]);
   });
 
+  test("that still connects is waited for, and its failure is the dial's", async () => {
+    const dialer = dialerFor(() => createConnection("/nowhere/a.sock"));
+    await expect(dialer.dial(never)).rejects.toMatchObject({ code: "ENOENT" });
+    const closed = Object.assign(duplexPair()[0], { connecting: true });
+    const dialed = dialerFor(() => closed).dial(never);
+    closed.destroy();
+    await expect(dialed).rejects.toMatchObject({ code: "ECONNRESET" });
+  });
+
   test("that is none is refused", async () => {
     const dialer = dialerFor((() => "no stream") as unknown as () => Duplex);
     await expect(dialer.dial(never)).rejects.toMatchObject({

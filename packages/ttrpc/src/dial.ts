@@ -1,7 +1,7 @@
 // Opens a client's socket for an address. One attempt, within a time limit; trying again is the channel's affair.
 import { Duplex } from "node:stream";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
-import { type Address, dialAddress, formatAddress, parseAddress } from "@guestwire/rpc/transport";
+import { type Address, dialAddress, formatAddress, givenStream, parseAddress } from "@guestwire/rpc/transport";
 import type { Link } from "./link.js";
 import { socketLink } from "./socket-link.js";
 
@@ -46,11 +46,7 @@ function streamDialer(open: (signal: AbortSignal) => Duplex | Promise<Duplex>): 
   return {
     target,
     async dial(signal) {
-      const stream = await open(signal);
-      if (!(stream instanceof Duplex)) {
-        throw new RpcError(Code.InvalidArgument, "the function given to connect() did not return a Duplex");
-      }
-      return socketLink(stream, { kind: "duplex", address: target });
+      return socketLink(await givenStream(open, "connect()", signal), { kind: "duplex", address: target });
     },
   };
 }

@@ -11,7 +11,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ResponseEnvelope, writeErrorResponse } from "./envelope.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 describe("a response", () => {
   function readResponse(bytes: Uint8Array) {
@@ -81,7 +81,7 @@ describe("a response", () => {
           status.details.map(({ value }) => Buffer.from(value)),
         );
       }),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
   });
 

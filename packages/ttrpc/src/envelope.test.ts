@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 import { EnvelopeLimitError, RequestEnvelope, readMetadata, requestPrefix, writeRequestEnd } from "./envelope.js";
 import { defaultLimits, type Limits } from "./limits.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 const noLimit = Number.POSITIVE_INFINITY;
 

@@ -2,7 +2,7 @@
 // without a copy, and protobuf-es for the envelope alone would cost 3.3 µs a call. Equal to the generated codec
 // (envelope.test.ts). Fields: Request { 1 service, 2 method, 3 payload, 4 timeout_nano, 5 metadata { 1 key, 2 value } },
 // Response { 1 status, 2 payload }.
-import { Metadata, type RpcError } from "@guestwire/rpc";
+import { type ErrorDetail, Metadata, type RpcError } from "@guestwire/rpc";
 import { Sink } from "@guestwire/rpc/codec";
 import {
   readStatus,
@@ -13,11 +13,13 @@ import {
   skipField,
   utf8Text,
   WireError,
+  writeDetails,
   writeStatus,
 } from "@guestwire/rpc/transport";
 import type { Limits } from "./limits.js";
 
 const nanosPerMs = 1e6;
+const noDetails: readonly ErrorDetail[] = [];
 
 /** The encoded service and method of a request, which are the same for every call of a method. */
 export function requestPrefix(service: string, method: string): Buffer {
@@ -162,10 +164,21 @@ export function writeErrorResponse(sink: Sink, error: RpcError): void {
   sink.close(mark, before);
 }
 
+/** Appends the status of a success that has something to say beside it. */
+export function writeOkDetails(sink: Sink, details: readonly ErrorDetail[]): void {
+  sink.uint32(0x0a);
+  const before = sink.attached;
+  const mark = sink.open();
+  writeDetails(details, sink);
+  sink.close(mark, before);
+}
+
 /** What a response says. One object is used again and again by a session. */
 export class ResponseEnvelope {
   /** `undefined` for OK. */
   status: Status | undefined;
+  /** What came beside an OK, which plain ttrpc has no use for. */
+  details: readonly ErrorDetail[] = [];
   payloadStart = 0;
   payloadEnd = 0;
 
@@ -176,6 +189,7 @@ export class ResponseEnvelope {
    */
   read(bytes: Buffer, start: number, end: number): void {
     this.status = undefined;
+    this.details = noDetails;
     this.payloadStart = start;
     this.payloadEnd = start;
     const cursor = { at: start };
@@ -189,6 +203,7 @@ export class ResponseEnvelope {
         const to = partEnd(bytes, cursor, end);
         const status = readStatus(bytes, cursor.at, to);
         this.status = status.code === 0 ? undefined : status;
+        this.details = status.details;
         cursor.at = to;
       } else skipField(bytes, cursor, end, tag);
     }

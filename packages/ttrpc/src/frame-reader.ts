@@ -38,6 +38,11 @@ export class FrameReader implements Deadlined {
     this.#decoder = new FrameDecoder(limits.messageBytes);
   }
 
+  /** Whether the link is not read for the moment. */
+  get paused(): boolean {
+    return this.#paused || this.#yielding;
+  }
+
   /** Takes received bytes. */
   received(chunk: Buffer): void {
     if (this.#closed) return;

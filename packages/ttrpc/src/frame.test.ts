@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FrameDecoder, FrameError, headerBytes, protocolMaxBytes, writeHeader } from "./frame.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 interface Seen extends RawFrame {
   readonly oversize: number;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { IdWindow } from "./id-window.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 function accepted(ids: readonly number[]): boolean[] {
   const window = new IdWindow();
@@ -62,6 +62,6 @@ test("agrees with a set of all ids that were seen", () => {
         expect(window.highest).toBe(highest);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   );
 });

@@ -25,6 +25,7 @@ export {
   type Timer,
 } from "@guestwire/rpc/transport";
 export { type ConnectOptions, connect } from "./channel.js";
+export type { KeepaliveOptions } from "./client-control.js";
 export type { ConnectTarget } from "./dial.js";
 export { connectInProcess } from "./in-process.js";
 export { defaultLimits, type Limits } from "./limits.js";

@@ -1,5 +1,5 @@
 // What a client needs to know of a method, worked out once: its encoded names, its codecs, its kind.
-import { type Codec, codecFor } from "@guestwire/rpc/codec";
+import { codecFor, type Sink } from "@guestwire/rpc/codec";
 import {
   clientStreams,
   methodPath,
@@ -9,14 +9,20 @@ import {
 } from "@guestwire/rpc/transport";
 import { requestPrefix } from "./envelope.js";
 
+/** What the wire needs of a message's codec. */
+export interface MessageCodec {
+  encode(message: never, sink: Sink): void;
+  decode(bytes: Buffer, start: number, end: number): object;
+}
+
 /** A method ready to be called. */
 export interface PreparedMethod {
   /** As `/arcbox.v1.MachineService/Inspect`. */
   readonly path: string;
   /** The first bytes of every request: service and method. */
   readonly prefix: Buffer;
-  readonly input: Codec;
-  readonly output: Codec;
+  readonly input: MessageCodec;
+  readonly output: MessageCodec;
   readonly clientStreams: boolean;
   readonly serverStreams: boolean;
 }
@@ -30,8 +36,8 @@ export function prepareMethod(method: UnaryMethod | StreamingMethod): PreparedMe
   const made: PreparedMethod = {
     path: methodPath(method),
     prefix: requestPrefix(method.parent.typeName, method.name),
-    input: codecFor(method.input),
-    output: codecFor(method.output),
+    input: codecFor(method.input) as MessageCodec,
+    output: codecFor(method.output) as MessageCodec,
     clientStreams: clientStreams(method),
     serverStreams: serverStreams(method),
   };

@@ -1,10 +1,11 @@
 // What a server writes: responses, messages of streams, errors. Knows frames and encodings, no calls and no connection.
-import { Code, type Peer, RpcError } from "@guestwire/rpc";
+import { Code, type ErrorDetail, type Peer, RpcError } from "@guestwire/rpc";
 import { withoutStack } from "@guestwire/rpc/transport";
-import { writeErrorResponse } from "./envelope.js";
+import { writeErrorResponse, writeOkDetails } from "./envelope.js";
 import { Flag, FrameType } from "./frame.js";
 import type { Limits } from "./limits.js";
 import type { Output } from "./output.js";
+import type { MessageCodec } from "./prepared-method.js";
 import type { ServerMethod } from "./server-methods.js";
 
 // Below this an error could not even say that it is too large.
@@ -30,11 +31,18 @@ export class ReplyWriter {
   /**
    * Writes the response of a call, up to the end of its frame.
    *
+   * @param details What goes with it, beside an OK.
    * @returns Why it cannot be sent; then nothing is written.
    */
-  response(id: number, method: ServerMethod, message: unknown): RpcError | undefined {
+  response(
+    id: number,
+    method: ServerMethod,
+    message: unknown,
+    details: readonly ErrorDetail[] | undefined,
+  ): RpcError | undefined {
     const output = this.#output;
     output.beginFrame(id, FrameType.Response, 0);
+    if (details !== undefined) writeOkDetails(output, details);
     const { at, attached } = output;
     try {
       output.uint32(0x12);
@@ -64,9 +72,28 @@ export class ReplyWriter {
     output.endFrame();
   }
 
-  /** Writes the end of a stream of responses. */
-  end(id: number): void {
+  /** Writes the end of a stream of responses. @param details What goes with it. */
+  end(id: number, details: readonly ErrorDetail[] | undefined): void {
+    if (details !== undefined) return this.ok(id, details);
     this.#output.emptyFrame(id, FrameType.Data, Flag.RemoteClosed | Flag.NoData);
+  }
+
+  /** Writes a response without a message, whole. */
+  ok(id: number, details: readonly ErrorDetail[]): void {
+    this.#output.beginFrame(id, FrameType.Response, 0);
+    writeOkDetails(this.#output, details);
+    this.#output.endFrame();
+  }
+
+  /** Writes the answer to one of the connection's own questions. */
+  answer(id: number, codec: MessageCodec, message: object): void {
+    const output = this.#output;
+    output.beginFrame(id, FrameType.Response, 0);
+    output.uint32(0x12);
+    const mark = output.open();
+    codec.encode(message as never, output);
+    output.close(mark, output.attached);
+    output.endFrame();
   }
 
   /** Writes an error as a response, whole. */

@@ -1,6 +1,7 @@
 // Reads the envelope of a request and finds its method. Knows no frames, no calls and no answers.
 import { Code, type Router, RpcError } from "@guestwire/rpc";
 import { type MethodRoute, withoutStack } from "@guestwire/rpc/transport";
+import { controlService } from "./control-protocol.js";
 import { EnvelopeLimitError, RequestEnvelope } from "./envelope.js";
 import type { Limits } from "./limits.js";
 import { type ServerMethod, ServerMethods } from "./server-methods.js";
@@ -11,6 +12,8 @@ export class RequestReader {
   readonly envelope: RequestEnvelope = new RequestEnvelope();
   /** Why the request that was read last cannot be served. */
   fault: RpcError | undefined = undefined;
+  /** The method of the connection's own service that the request asks for; `undefined` for all others. */
+  control: string | undefined = undefined;
   readonly #methods: ServerMethods;
   readonly #limits: Limits;
 
@@ -22,6 +25,7 @@ export class RequestReader {
   /** The method of the request in `bytes[start..end)`; `undefined` where it cannot be served, for which see `fault`. */
   read(bytes: Buffer, start: number, end: number): ServerMethod | undefined {
     const { envelope } = this;
+    this.control = undefined;
     try {
       const recent = this.#methods.recent(bytes, start, end);
       envelope.read(bytes, start, end, this.#limits, recent?.prefix.length);
@@ -31,6 +35,7 @@ export class RequestReader {
       return this.#methods.find(envelope.service, envelope.method);
     } catch (error) {
       this.fault = faultOf(error);
+      if (this.fault.code === Code.Unimplemented && envelope.service === controlService) this.control = envelope.method;
       return undefined;
     }
   }

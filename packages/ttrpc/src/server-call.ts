@@ -1,6 +1,7 @@
 // One call on the server: the context that its handler sees, and the end of it. Knows its session as an interface only.
 import { Code, Metadata, type Peer, type RpcError } from "@guestwire/rpc";
 import { ServerCall } from "@guestwire/rpc/transport";
+import type { ResponseMetadata } from "./control-protocol.js";
 import type { Deadlined } from "./deadline-wheel.js";
 import { readMetadata } from "./envelope.js";
 import type { Clock } from "./link.js";
@@ -19,6 +20,7 @@ export interface ServerCallHome {
 }
 
 const noMetadata = Buffer.alloc(0);
+const noPairs = new Metadata();
 
 /** A call that a handler serves. */
 export class TtrpcServerCall extends ServerCall implements Deadlined {
@@ -107,6 +109,12 @@ export class TtrpcServerCall extends ServerCall implements Deadlined {
   deadlinePassed(): void {
     this.giveUp(this.#home.makeError(Code.DeadlineExceeded, "the deadline passed"));
     this.#home.expired(this);
+  }
+
+  /** What the handler wants to send beside its response; `undefined` where that is nothing. */
+  get sentMetadata(): ResponseMetadata | undefined {
+    const { header = noPairs, trailer = noPairs } = this;
+    return header.size + trailer.size === 0 ? undefined : { header, trailer };
   }
 
   override get protocol(): string {

@@ -1,9 +1,18 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
-import { Code, RpcError } from "@guestwire/rpc";
-import { isPromise } from "@guestwire/rpc/transport";
+import { Code, type ErrorDetail, Metadata, RpcError } from "@guestwire/rpc";
+import { isPromise, withoutStack } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
+import {
+  controlMethods,
+  controlService,
+  encodeResponseMetadata,
+  Feature,
+  type Features,
+  type ResponseMetadata,
+  responseMetadataType,
+} from "./control-protocol.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
@@ -41,6 +50,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #running = 0;
   #draining = false;
   #closed = false;
+  // Whether the client has said that it takes metadata of responses.
+  #tellsMetadata = false;
   #linger: Timer | undefined;
 
   constructor(link: Link, shared: ServerShared) {
@@ -143,13 +154,48 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     if (!this.#ids.accept(id)) {
       return this.#refuse(id, Code.InvalidArgument, "StreamID cannot be re-used and must increment");
     }
+    const method = this.#requests.read(buffer, start, end);
+    // In front of the refusals: whoever cancels makes room.
+    if (this.#requests.control !== undefined && this.#shared.control) return this.#answerControl(id, buffer);
     if (this.#draining) return this.#refuse(id, Code.Unavailable, "the server is shutting down");
     if (this.#running >= this.#limits.connectionCalls || this.#shared.running >= this.#limits.serverCalls) {
       return this.#refuse(id, Code.ResourceExhausted, "too many calls are running");
     }
-    const method = this.#requests.read(buffer, start, end);
     if (method === undefined) this.#refuseWith(id, this.#requests.fault as RpcError);
     else this.#begin(id, method, buffer, flags);
+  }
+
+  /** Answers a question of guestwire.control.v1, which concerns this connection and nothing else. */
+  #answerControl(id: number, buffer: Buffer): void {
+    const { control, fault, envelope } = this.#requests;
+    const method = Object.values(controlMethods).find(({ path }) => path === `/${controlService}/${control}`);
+    if (method === undefined) return this.#refuseWith(id, fault as RpcError);
+    let request: object;
+    try {
+      request = method.input.decode(buffer, envelope.payloadStart, envelope.payloadEnd);
+    } catch (error) {
+      return this.#refuse(id, Code.Internal, `error unmarshalling payload: ${(error as Error).message}`);
+    }
+    let features: readonly number[] = [];
+    if (method === controlMethods.hello) {
+      features = (request as Features).features.filter((feature) => feature === Feature.ResponseMetadata);
+      this.#tellsMetadata = features.length > 0;
+    } else if (method === controlMethods.cancel) {
+      const call = this.#calls.get((request as { streamId: number }).streamId);
+      if (call !== undefined) this.#abandoned(call);
+    }
+    this.#replies.answer(id, method.output, { features: features.slice(0, 1) });
+    this.#checkQueue();
+  }
+
+  /** What goes with the end of a call, for clients that take it. */
+  #detailsOf(call: TtrpcServerCall, more?: Metadata): readonly ErrorDetail[] | undefined {
+    if (!this.#tellsMetadata) return undefined;
+    const sent = call.sentMetadata;
+    if (more === undefined || more.size === 0) return sent === undefined ? undefined : [metadataDetail(sent)];
+    const trailer = new Metadata(sent?.trailer ?? []);
+    for (const [key, value] of more) trailer.append(key, value);
+    return [metadataDetail({ header: sent?.header ?? new Metadata(), trailer })];
   }
 
   #begin(id: number, method: ServerMethod, buffer: Buffer, flags: number): void {
@@ -207,7 +253,9 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     if (this.#output.queuedBytes > this.#limits.sendBytes && !call.answered) {
       return this.#output.whenBelow(this.#limits.sendBytes, () => this.#respond(call, message));
     }
-    const error = call.answered ? undefined : this.#replies.response(call.id, call.route, message);
+    const error = call.answered
+      ? undefined
+      : this.#replies.response(call.id, call.route, message, this.#detailsOf(call));
     if (error === undefined && !call.answered) {
       this.#settle(call);
       this.#output.endFrame();
@@ -230,7 +278,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
       });
       if (!call.answered) {
         this.#settle(call);
-        this.#replies.end(call.id);
+        this.#replies.end(call.id, this.#detailsOf(call));
       }
       this.#finish(call, undefined);
     } catch (error) {
@@ -243,13 +291,14 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     const call = this.#calls.get(id);
     const closes = (flags & Flag.RemoteClosed) !== 0;
     const noData = (flags & Flag.NoData) !== 0;
+    // Our own clients say with this that nobody waits any more, whatever its data is; others never send it.
+    const abandons = noData && (flags & Flag.RemoteOpen) !== 0;
     if (call === undefined) {
-      // A client that ends its side while we end ours does nothing wrong.
-      if (end > start || oversize > 0 || !noData) this.#refuseOnce(id, "StreamID is no longer active");
+      // A client that ends its side, or leaves, while we end ours does nothing wrong.
+      if (!abandons && (end > start || oversize > 0 || !noData)) this.#refuseOnce(id, "StreamID is no longer active");
       return;
     }
-    // Our own clients say with this that nobody waits any more; others never send it.
-    if (noData && (flags & Flag.RemoteOpen) !== 0) return this.#abandoned(call);
+    if (abandons) return this.#abandoned(call);
     if (!call.route.clientStreams) {
       // Go's server crashes here. A half-close says nothing new; a message has no place here, and the call goes on.
       if (end > start || oversize > 0) this.#refuseOnce(id, "the call takes no stream of requests");
@@ -299,7 +348,14 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #answerError(call: TtrpcServerCall, error: RpcError): void {
     if (call.answered) return;
     this.#settle(call);
-    this.#refuseWith(call.id, error);
+    this.#refuseWith(call.id, this.#withMetadata(call, error));
+  }
+
+  #withMetadata(call: TtrpcServerCall, error: RpcError): RpcError {
+    const details = this.#detailsOf(call, error.metadata);
+    if (details === undefined) return error;
+    const { code, rawMessage } = error;
+    return withoutStack(() => new RpcError(code, rawMessage, { details: [...error.details, ...details] }));
   }
 
   /** The handler has returned. @param error What it failed with; the client gets it if it still waits. */
@@ -344,4 +400,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #checkQueue(): void {
     if (this.#output.queuedBytes > this.#limits.sendLimitBytes) this.unreadable("the client does not read");
   }
+}
+
+function metadataDetail(metadata: ResponseMetadata): ErrorDetail {
+  return { typeUrl: responseMetadataType, value: encodeResponseMetadata(metadata) };
 }

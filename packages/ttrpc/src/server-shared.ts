@@ -13,6 +13,8 @@ export interface ServerShared {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly wheel: DeadlineWheel;
+  /** Whether guestwire.control.v1 is answered. */
+  readonly control: boolean;
   /** Methods that were prepared. */
   readonly known: WeakMap<MethodRoute, ServerMethod>;
   /** How many handlers run, over all connections. */

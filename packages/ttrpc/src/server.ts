@@ -35,6 +35,11 @@ import { systemClock } from "./system-clock.js";
 export interface ServeOptions extends ServiceOptions {
   /** Bounds that differ from {@link defaultLimits}. */
   readonly limits?: Partial<Limits>;
+  /**
+   * Whether clients may say by `guestwire.control.v1` what ttrpc has no words for: that they canceled a call, that they take
+   * response metadata, and whether the server is there. Default true; see docs/control.md.
+   */
+  readonly control?: boolean;
 }
 
 /** A ttrpc server. */
@@ -99,6 +104,7 @@ export class TtrpcServer implements Server {
       limits: resolveLimits(options.limits),
       clock,
       wheel: new DeadlineWheel(clock),
+      control: options.control ?? true,
       known: new WeakMap(),
       running: 0,
       gone: (session) => {

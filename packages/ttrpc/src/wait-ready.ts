@@ -60,8 +60,8 @@ export interface Ready {
 }
 
 /**
- * Waits until a ttrpc server answers: connects, sends ten zero bytes and reads the error that every ttrpc server
- * answers with, twice in a row, each on a connection of its own. A server that is not there, does not answer or hangs
+ * Waits until a ttrpc server answers: connects, sends ten zero bytes and reads the error that ttrpc servers
+ * (Go's since 1.2) answer with, twice in a row, each on a connection of its own. A server that is not there, does not answer or hangs
  * up is asked again; one that answers something else is another kind of server, which no waiting will change.
  *
  * @param target What is asked. Not an open stream or `fd://`, which are one connection and no second one.

@@ -61,6 +61,21 @@ test("ends with the signal while a probe waits, and does not begin after it", as
   expect(await none.next()).toEqual({ done: true, value: undefined });
 });
 
+test("ends with return() while nothing changes", async () => {
+  const clock = new FakeClock();
+  const states = watchReady("unix:/nowhere/a.sock", { clock });
+  const first = states.next();
+  while (clock.pending === 0) await turns();
+  // Past the second probe, which fails as well.
+  await Promise.race([first, clock.elapse(500)]);
+  expect((await first).value).toMatchObject({ ready: false });
+  const next = states.next();
+  await turns();
+  expect(await states.return?.()).toEqual({ done: true, value: undefined });
+  expect(await next).toEqual({ done: true, value: undefined });
+  expect(clock.pending).toBe(0);
+});
+
 test.each<[target: string, options: WatchReadyOptions]>([
   ["unix:a", {}],
   ["unix:/a", { everyMs: 0 }],

@@ -49,9 +49,14 @@ export function readVarint64(bytes: Uint8Array, cursor: Cursor, end: number): nu
   return (high | 0) * 0x1_0000_0000 + (low >>> 0);
 }
 
-/** Reads a field's tag. Field number 0 is refused. */
+/** Reads a field's tag. Field number 0 is refused, and so are more than 32 bits: cut off they would be another field. */
 export function readTag(bytes: Uint8Array, cursor: Cursor, end: number): number {
+  const start = cursor.at;
   const tag = readVarint32(bytes, cursor, end);
+  const size = cursor.at - start;
+  if (size > 4 && (size > 5 || (bytes[cursor.at - 1] as number) > 0x0f)) {
+    throw new WireError(`a tag of more than 32 bits at offset ${start}`);
+  }
   if (tag >>> 3 === 0) throw new WireError(`field number 0 at offset ${cursor.at}`);
   return tag;
 }

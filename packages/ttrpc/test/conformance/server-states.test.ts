@@ -83,6 +83,16 @@ const refusedBeside = {
   "server stream running": answered(noStream),
 };
 
+/** Nobody waits any more. */
+const abandoned: Record<State, Expectation> = {
+  "no entry": unchanged,
+  "handler returned": unchanged,
+  "unary in progress": () => ({ answers: [], handler: ["echo aborted 1"], later: [] }),
+  "server stream running": () => ({ answers: [], handler: ["split aborted 1"], later: [] }),
+  "remote open": () => ({ answers: [], handler: ["chat aborted 1", "chat error 1"], later: [] }),
+  "remote closed": () => over(1),
+};
+
 const rows: Record<string, { readonly frame: RawPart; readonly cells: Record<State, Expectation> }> = {
   "a new, higher id": {
     frame: requestFrame(9, "Fail", { payload: Buffer.from("0805", "hex") }),
@@ -156,17 +166,8 @@ const rows: Record<string, { readonly frame: RawPart; readonly cells: Record<Sta
       "remote closed": () => over(3, afterEnd),
     },
   },
-  "Data RO+ND(+RC): nobody waits any more": {
-    frame: emptyData(id, 7),
-    cells: {
-      "no entry": unchanged,
-      "handler returned": unchanged,
-      "unary in progress": () => ({ answers: [], handler: ["echo aborted 1"], later: [] }),
-      "server stream running": () => ({ answers: [], handler: ["split aborted 1"], later: [] }),
-      "remote open": () => ({ answers: [], handler: ["chat aborted 1", "chat error 1"], later: [] }),
-      "remote closed": () => over(1),
-    },
-  },
+  "Data RO+ND+RC: nobody waits any more": { frame: emptyData(id, 7), cells: abandoned },
+  "Data RO+ND with a byte that nobody can decode: the same": { frame: rawFrame(id, 3, 6, "00"), cells: abandoned },
   "Data that cannot be decoded": {
     frame: rawFrame(id, 3, 0, "0aff"),
     cells: {

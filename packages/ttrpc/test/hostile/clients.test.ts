@@ -22,7 +22,7 @@ import { serve } from "../../src/server.js";
 import { controlled, type Serving, startServing } from "../support/serving.js";
 import { dataFrame, echo, emptyData, requestData, requestFrame, say } from "../support/wire.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 let serving: Serving;
 
@@ -317,7 +317,7 @@ describe("any bytes", () => {
           await given.end();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 1000 },
     );
   });
 });

@@ -21,7 +21,7 @@ import { serve } from "../../src/server.js";
 import { type Calling, failure, startCalling } from "../support/calling.js";
 import { dataFrame, echo, emptyData, responseFrame } from "../support/wire.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 let calling: Calling | undefined;
 
@@ -233,7 +233,7 @@ describe("any bytes", () => {
           if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(RpcError);
         await calling?.end();
       }),
-      { numRuns: 150 },
+      { numRuns: 1000 },
     );
   });
 });

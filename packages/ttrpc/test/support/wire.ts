@@ -61,7 +61,12 @@ export function responseFrame(id: number, payload: Uint8Array): RawFrame {
 }
 
 /** A Response frame with an error. */
-export function errorFrame(id: number, code: number, message: string, payload = new Uint8Array(0)): RawFrame {
+export function errorFrame(
+  id: number,
+  code: number,
+  message: string,
+  payload: Uint8Array = new Uint8Array(0),
+): RawFrame {
   const response = create(ResponseSchema, { status: { code, message }, payload });
   return rawFrame(id, rawType.response, 0, toBinary(ResponseSchema, response));
 }
