@@ -102,11 +102,19 @@ export class FrameConnection {
    * takes back what it has sent.
    */
   end(): void {
-    if (this.#stream.destroyed) return;
+    if (this.#stream.destroyed || this.#linger !== undefined) return;
     this.onClosed = undefined;
     this.#close(undefined);
     this.#stream.end();
     this.#linger = setTimeout(() => this.destroy(), this.#limits.lingerMs);
+  }
+
+  /** Whether a process that has nothing else to do waits for this connection. It does at first. */
+  holdProcess(holds: boolean): void {
+    const stream = this.#stream;
+    if (!(stream instanceof Socket)) return;
+    if (holds) stream.ref();
+    else stream.unref();
   }
 
   /** Closes at once. @param error Why, for who reads. */

@@ -8,7 +8,10 @@ import {
   connectionWatched,
   dialAddress,
   formatAddress,
+  givenStream,
   parseAddress,
+  systemClock,
+  within,
 } from "@guestwire/rpc/transport";
 import { FrameConnection } from "./connection.js";
 import type { Limits } from "./limits.js";
@@ -32,7 +35,13 @@ export function dialerFor(target: ConnectTarget): Dialer {
   if (typeof target === "string") return addressDialer(target);
   const address = "duplex:";
   const peer: Peer = { kind: "duplex", address };
-  if (target instanceof Duplex) return { target: address, single: true, open: once(async () => target, peer) };
+  if (target instanceof Duplex) {
+    return {
+      target: address,
+      single: true,
+      open: once((signal) => givenStream(() => target, "connect()", signal), peer),
+    };
+  }
   if (typeof target !== "function") {
     throw new RpcError(Code.InvalidArgument, "connect() takes an address, a Duplex, or a function that opens a Duplex");
   }
@@ -40,9 +49,7 @@ export function dialerFor(target: ConnectTarget): Dialer {
     target: address,
     single: false,
     async open(signal) {
-      const stream = await target(signal);
-      if (stream instanceof Duplex) return { stream, peer };
-      throw new RpcError(Code.InvalidArgument, "the function given to connect() did not return a Duplex");
+      return { stream: await givenStream(target, "connect()", signal), peer };
     },
   };
 }
@@ -63,21 +70,19 @@ export async function dialConnection(
   signal: AbortSignal,
 ): Promise<FrameConnection> {
   const startedAt = performance.now();
-  const attempt = new AbortController();
-  const stop = (): void => attempt.abort(signal.reason);
-  if (signal.aborted) stop();
-  else signal.addEventListener("abort", stop, { once: true });
-  const timer = setTimeout(() => attempt.abort(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
   try {
-    const { stream, peer } = await untilAborted(dialer.open(attempt.signal), attempt.signal);
+    const { stream, peer } = await within((stop) => dialer.open(stop), {
+      clock: systemClock,
+      ms: timeoutMs,
+      signal,
+      late: "no connection",
+      dispose: (late) => void late.stream.on("error", () => {}).destroy(),
+    });
     connectionWatched(clientConnections, protocol, peer, stream);
     return new FrameConnection(stream, peer, limits);
   } catch (error) {
     if (!signal.aborted) connectionFails(clientConnections, protocol, dialer, startedAt, error);
     throw dialError(error, dialer.target);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
   }
 }
 
@@ -99,22 +104,6 @@ function once(open: (signal: AbortSignal) => Promise<Duplex>, peer: Peer): Diale
     used = true;
     return { stream: await open(signal), peer };
   };
-}
-
-/** What comes after the signal is closed. */
-function untilAborted<T extends { readonly stream: Duplex }>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      reject(signal.reason);
-      opening.then(
-        ({ stream }) => stream.on("error", () => {}).destroy(),
-        () => {},
-      );
-    };
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    opening.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 function dialError(error: unknown, target: string): RpcError {

@@ -86,7 +86,10 @@ export class ExecRequests {
   }
 
   async #sendAll(connection: FrameConnection, bytes: unknown): Promise<void> {
-    if (!(bytes instanceof Uint8Array)) throw this.#wrong(`stdin must be bytes, not ${typeof bytes}`);
+    if (!(bytes instanceof Uint8Array)) {
+      this.leave();
+      throw this.#wrong(`stdin must be bytes, not ${typeof bytes}`);
+    }
     const most = Math.max(1, Math.min(pieceBytes, this.#frameBytes - fixedBytes - this.#call.trace.length));
     // No bytes at all are no frame, as an empty one ends the input.
     for (let at = 0; at < bytes.length && !this.#over; at += most) {

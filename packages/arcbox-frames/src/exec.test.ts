@@ -40,6 +40,24 @@ describe("exec", () => {
     await until(() => agent.server.connections === 0);
   });
 
+  test("whose input is no bytes fails, and lets the caller's stream clean up", async () => {
+    await using agent = await testAgent({ sandbox: { exec: cat } });
+    const left = Promise.withResolvers<string>();
+    async function* requests() {
+      try {
+        yield init;
+        yield { payload: { case: "stdin" as const, value: "text" as never } };
+        yield stdin("never asked for");
+      } finally {
+        left.resolve("left");
+      }
+    }
+    const error = await failure(Array.fromAsync(createClient(SandboxService, agent.channel).exec(requests())));
+    expect(error).toMatchObject({ code: Code.InvalidArgument });
+    expect(error.rawMessage).toContain("stdin must be bytes, not string");
+    expect(await left.promise).toBe("left");
+  });
+
   test("is a conversation: an output before the next input", async () => {
     await using agent = await testAgent({ sandbox: { exec: cat } });
     const input = createPushStream<Input>();

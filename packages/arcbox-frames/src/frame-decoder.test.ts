@@ -46,7 +46,7 @@ describe("the decoder", () => {
         );
         expect(decoder.size).toBe(0);
       }),
-      { seed: propertySeed },
+      { seed: propertySeed, numRuns: 1000 },
     );
   });
 

@@ -3,7 +3,7 @@ import { connect as connectSocket } from "node:net";
 import { AgentService } from "@guestwire/agent";
 import { Code, createClient, type RpcError } from "@guestwire/rpc";
 import { SandboxService } from "@guestwire/sandbox";
-import { streamPair, tempFolder } from "@guestwire/testkit";
+import { streamPair, tempFolder, turns } from "@guestwire/testkit";
 import { describe, expect, test, vi } from "vitest";
 import { failure, testAgent, until } from "./agent.test.support.js";
 import { connect } from "./channel.js";
@@ -97,6 +97,29 @@ describe("calls", () => {
     const call = client.ping({});
     await answer(await agents.next());
     await call;
+    await channel.close();
+  });
+
+  test("that wait while nobody is there fail together, with the first dial that fails", async () => {
+    const dials: PromiseWithResolvers<never>[] = [];
+    const channel = connect(
+      () => {
+        const dial = Promise.withResolvers<never>();
+        dials.push(dial);
+        return dial.promise;
+      },
+      { limits: { callConnections: 2 } },
+    );
+    const client = createClient(AgentService, channel);
+    const calls = Array.from({ length: 10 }, () => failure(client.ping({})));
+    await turns();
+    expect(dials.length).toBe(2);
+    dials[0]?.reject(new Error("nobody"));
+    const [first, , ...others] = calls;
+    for (const call of [first, ...others]) expect(await call).toMatchObject({ code: Code.Unavailable });
+    expect(dials.length).toBe(2);
+    dials[1]?.reject(new Error("nobody"));
+    await Promise.all(calls);
     await channel.close();
   });
 

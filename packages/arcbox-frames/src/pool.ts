@@ -108,6 +108,8 @@ export class ConnectionPool {
     try {
       connection = await this.#options.dial(end);
     } catch (error) {
+      // Nobody is there: those that wait need not find that out one after the other.
+      if (this.#open.size === 0 && error instanceof RpcError && error.reason === "connect_failed") this.#refuse(error);
       this.#freed();
       throw error;
     }
@@ -122,6 +124,7 @@ export class ConnectionPool {
     const idle: Idle = { connection, timer: setTimeout(drop, this.#options.limits.idleMs) };
     // A program that has nothing else to do may end.
     idle.timer.unref();
+    connection.holdProcess(false);
     connection.onUnread = drop;
     connection.onClosed = () => {
       this.#wake(idle);
@@ -134,10 +137,16 @@ export class ConnectionPool {
   #wake(idle: Idle): FrameConnection {
     const { connection, timer } = idle;
     clearTimeout(timer);
+    connection.holdProcess(true);
     connection.onUnread = undefined;
     connection.onClosed = undefined;
     this.#idle.splice(this.#idle.indexOf(idle), 1);
     return connection;
+  }
+
+  #refuse(error: RpcError): void {
+    for (const { give } of [...this.#waiting]) give(Promise.reject(error));
+    this.#waiting.clear();
   }
 
   /** There is room for one more: the next call that waits dials it. */

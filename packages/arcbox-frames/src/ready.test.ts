@@ -1,7 +1,7 @@
 import { AgentService, createAgentServiceClient, type RuntimeEnsureResponse } from "@guestwire/agent";
 import { type Channel, Code, RpcError } from "@guestwire/rpc";
 import { FakeClock, tempFolder } from "@guestwire/testkit";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { failure, testAgent } from "./agent.test.support.js";
 import { connect } from "./channel.js";
 import { rawServer } from "./raw-peer.test.support.js";
@@ -109,6 +109,18 @@ describe("whenRuntimeReady", () => {
     await using agent = await testAgent({ agent: { ensureRuntime: handler } });
     expect(await whenRuntimeReady(createAgentServiceClient(agent.channel))).toMatchObject({ status: "started" });
     expect(asked).toHaveLength(1);
+  });
+
+  test("has its own time and not the channel's default for calls", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const ensureRuntime = () => {
+      vi.advanceTimersByTime(29_000);
+      return { ready: true, status: "started" };
+    };
+    await using agent = await testAgent({ agent: { ensureRuntime } }, { connect: { timeoutMs: 5_000 } });
+    const answer = await whenRuntimeReady(createAgentServiceClient(agent.channel));
+    expect(answer).toMatchObject({ status: "started" });
   });
 
   test("a failed start is an error with the agent's words; a probe that finds nothing is not", async () => {

@@ -80,8 +80,8 @@ export function whenRuntimeReady(
 ): Promise<RuntimeEnsureResponse> {
   const { policy = arcboxRuntimeDial, startIfNeeded = true, ...rest } = options;
   const attempt = async ({ signal }: { readonly signal: AbortSignal }): Promise<RuntimeEnsureResponse> => {
-    // No time of its own: a 0.1.4 agent answers late, and asking it again would only make another one wait.
-    const answer = await client.ensureRuntime({ startIfNeeded }, { signal });
+    // No time of its own, nor the channel's: a 0.1.4 agent answers late, and asking it again would only make another one wait.
+    const answer = await client.ensureRuntime({ startIfNeeded }, { signal, timeoutMs: 0 });
     if (answer.ready) return answer;
     const text = answer.message === "" ? "" : `: ${answer.message}`;
     // A probe says "failed" of whatever does not run yet.

@@ -7,7 +7,7 @@ import { connect } from "./channel.js";
 import { fromGrpcMetadata, toGrpcMetadata } from "./metadata.js";
 import { plainServer } from "./plain-server.test.support.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 const keys = fc
   .stringMatching(/^[a-z][0-9a-z_.-]{0,20}$/)

@@ -8,7 +8,7 @@ import { connect } from "./channel.js";
 import { plainServer } from "./plain-server.test.support.js";
 import { fromGrpcStatus, toGrpcStatus } from "./status.js";
 
-fc.configureGlobal({ seed: propertySeed });
+fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
 const details = (text: string) => [{ schema: EchoRequestSchema, value: { text } }];
 

@@ -30,6 +30,9 @@ export const eventBacklog: number = 4096;
 /** Rounds of looking for the processes of a scope that ends: each round kills what forked during the last. */
 export const killRounds: number = 20;
 
+/** Looks whether stopped processes stand still, with pauses of 1 to 50 ms: a fifth of a second in all. */
+export const freezeRounds: number = 8;
+
 /**
  * How often in a row it is looked again only because some process of the host ended during the look: most of these are
  * others', and one that forks and ends at once is found by the next look.

@@ -145,6 +145,8 @@ describe("reading", () => {
     ["a detail over the end", [0x1a, 2, 0x0a]],
     ["a detail's value over the detail's end", [0x1a, 2, 0x12, 5, 1, 2, 3, 4, 5]],
     ["field number 0", [0x00, 0x00]],
+    // Cut off to 32 bits it would be the message.
+    ["a tag of more than 32 bits", [0x92, 0x80, 0x80, 0x80, 0x10, 0x00]],
     ["an end of a group that never began", [0x3c]],
     ["a group that does not end", [0x3b, 0x08, 1]],
     ["wire type 7", [0x0f]],

@@ -109,6 +109,8 @@ class TtrpcChannel implements Channel, CallHome {
   readonly #maxMs: number;
   // Calls that are not sent yet, in order. A call leaves by being sent or by ending.
   readonly #waiting = new Set<ClientCall>();
+  // Where the next of them is found. From its beginning a set looks through all the places of those that have left.
+  #order: SetIterator<ClientCall> | undefined;
   // Sessions whose ids are used up and whose last calls still run.
   readonly #retired = new Set<ClientSession>();
   #session: ClientSession | undefined;
@@ -210,11 +212,17 @@ class TtrpcChannel implements Channel, CallHome {
         continue;
       }
       if (!session.canSend) return;
-      const [call] = this.#waiting as Iterable<ClientCall> as [ClientCall];
+      this.#order ??= this.#waiting.values();
+      const { value: call } = this.#order.next();
+      if (call === undefined) {
+        this.#order = undefined;
+        continue;
+      }
       this.#waiting.delete(call);
       call.home = undefined;
       session.send(call);
     }
+    this.#order = undefined;
     this.#checkIdle();
   }
 

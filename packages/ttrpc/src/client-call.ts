@@ -4,6 +4,7 @@ import { Code, type FailureReason, type Metadata, RpcError } from "@guestwire/rp
 import { withoutStack } from "@guestwire/rpc/transport";
 import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
 import type { PreparedMethod } from "./prepared-method.js";
+import { type SignalHearer, unwatchSignal, watchSignal } from "./signal-watch.js";
 
 /** Where a call was sent; told when the call ends. */
 export interface CallHome {
@@ -12,7 +13,7 @@ export interface CallHome {
 }
 
 /** What both kinds of client calls share. */
-export abstract class ClientCall implements Deadlined {
+export abstract class ClientCall implements Deadlined, SignalHearer {
   readonly method: PreparedMethod;
   /** The stream id; 0 until the request is written. */
   id = 0;
@@ -47,16 +48,17 @@ export abstract class ClientCall implements Deadlined {
     wheel.add(this);
   }
 
-  /** Ends the call when the signal fires. The call itself is the listener, so that nothing is allocated. */
+  /** Ends the call when the signal fires. */
   setSignal(signal: AbortSignal): void {
-    if (signal.aborted) return this.#aborted(signal);
+    if (signal.aborted) return this.signalFired(signal);
     this.#signal = signal;
-    signal.addEventListener("abort", this);
+    watchSignal(signal, this);
   }
 
   /** @internal The signal's event. */
-  handleEvent(): void {
-    if (this.#signal !== undefined) this.#aborted(this.#signal);
+  signalFired(signal: AbortSignal): void {
+    this.canceled = true;
+    this.fail(Code.Canceled, abortText(signal.reason), "canceled", signal.reason);
   }
 
   deadlinePassed(): void {
@@ -116,16 +118,11 @@ export abstract class ClientCall implements Deadlined {
   protected release(abandoned: boolean): void {
     this.settled = true;
     if (this.#wheel !== undefined) this.#wheel.remove(this);
-    if (this.#signal !== undefined) this.#signal.removeEventListener("abort", this);
+    if (this.#signal !== undefined) unwatchSignal(this.#signal, this);
     const { home } = this;
     if (home === undefined) return;
     this.home = undefined;
     home.settled(this, abandoned);
-  }
-
-  #aborted(signal: AbortSignal): void {
-    this.canceled = true;
-    this.fail(Code.Canceled, abortText(signal.reason), "canceled", signal.reason);
   }
 }
 

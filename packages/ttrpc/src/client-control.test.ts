@@ -217,6 +217,23 @@ describe("keepalive", () => {
     await call;
   });
 
+  test("asks again after the interval where the answer may take longer than that", async () => {
+    const it = start({ keepalive: { intervalMs: 100, timeoutMs: 60_000 } });
+    const call = it.client.echo({});
+    const peer = await it.peer();
+    const { id } = await peer.next();
+    const began = it.clock.now();
+    for (let i = 0; i < 3; i++) {
+      await it.clock.elapse(100);
+      const ping = asked(await peer.next());
+      expect([ping.call, it.clock.now() - began]).toEqual(["ControlService/Ping", 100 * (i + 1)]);
+      peer.send(responseFrame(ping.id, new Uint8Array(0)));
+      await turns();
+    }
+    peer.send(responseFrame(id, new Uint8Array(0)));
+    await call;
+  });
+
   test.each([
     ["ours", 1],
     ["any", 3],

@@ -15,7 +15,7 @@ export interface KeepaliveOptions {
   readonly whenIdle?: boolean;
   /**
    * Which servers are asked: `ours` (default), which know the question; or `any`, as other ttrpc servers answer it too, with
-   * `Unimplemented`, which shows that they live.
+   * an error, which shows that they live.
    */
   readonly peers?: "ours" | "any";
 }
@@ -161,7 +161,7 @@ export class Keepalive {
     const quietMs = now - this.#heardAt;
     if (this.#askedAt !== undefined) {
       const leftMs = this.#askedAt + this.#timeoutMs - now;
-      if (leftMs > 0) return this.#wait(leftMs);
+      if (leftMs > 0) return this.#waitForAnswer(leftMs);
       return this.#home.dead(`the server has not answered a ping within ${this.#timeoutMs} ms`);
     }
     if (quietMs < this.#intervalMs) return this.#wait(this.#intervalMs - quietMs);
@@ -169,7 +169,12 @@ export class Keepalive {
     if (!this.#whenIdle && this.#home.calls === 0) return this.#wait(this.#intervalMs);
     this.#askedAt = now;
     this.#control.ping();
-    this.#wait(this.#timeoutMs);
+    this.#waitForAnswer(this.#timeoutMs);
+  }
+
+  /** No longer than until the next question would be due: the answer is not waited for, only looked for. */
+  #waitForAnswer(leftMs: number): void {
+    this.#wait(Math.min(leftMs, this.#intervalMs));
   }
 }
 

@@ -24,7 +24,14 @@ let closed: (Error | undefined)[];
 function open(limits: Partial<Limits> = {}, firstId?: number): void {
   [ours] = linkPair(clock, { kind: "pair", address: "pair:" });
   const handler = { ready: () => {}, closed: (error: Error | undefined) => void closed.push(error) };
-  session = new ClientSession(ours, clock, new DeadlineWheel(clock), resolveLimits(limits), handler, firstId === undefined ? {} : { firstId });
+  session = new ClientSession(
+    ours,
+    clock,
+    new DeadlineWheel(clock),
+    resolveLimits(limits),
+    handler,
+    firstId === undefined ? {} : { firstId },
+  );
   session.start();
 }
 

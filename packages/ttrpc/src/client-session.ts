@@ -379,6 +379,12 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
       if (call.canceled) this.#control.cancel(call.id);
       return;
     }
+    // Where no requests are open, a frame on the stream would tell something to ours alone. It may cross the stream's end, and
+    // that ends the process of Go servers before 1.2.8. The deadline the server knows itself.
+    if (call.requestsEnded) {
+      if (call.deadlineAt > this.#clock.now()) this.#control.cancel(call.id);
+      return;
+    }
     const output = this.#output;
     const close = call.method.serverStreams ? Flag.RemoteClosed : 0;
     output.beginFrame(call.id, FrameType.Data, Flag.RemoteOpen | Flag.NoData | close);

@@ -75,7 +75,8 @@ test("metadata are what the generated code writes and reads", () => {
 });
 
 test("metadata over a bound, and bytes that are none, are refused", () => {
-  const pairs = (count: number) => new Metadata(Array.from({ length: count }, (_, i): [string, string] => [`k${i}`, ""]));
+  const pairs = (count: number) =>
+    new Metadata(Array.from({ length: count }, (_, i): [string, string] => [`k${i}`, ""]));
   const none = new Metadata();
   expect(() =>
     decodeResponseMetadata(encodeResponseMetadata({ header: pairs(3), trailer: none }), limits),

@@ -52,7 +52,8 @@ test("10,000 calls with one long-lived signal leave no listeners, no timers and 
       calls.push(Array.fromAsync(client.split({ count: 2 }, options)));
       calls.push(client.join([{ text: "x" }], options));
     }
-    expect(getEventListeners(signal, "abort").length).toBeGreaterThan(64);
+    // One for all of them: Node searches all listeners of a signal whenever one comes or goes.
+    expect(getEventListeners(signal, "abort").length).toBe(1);
     await Promise.all(calls);
   }
   expect(getEventListeners(signal, "abort")).toEqual([]);

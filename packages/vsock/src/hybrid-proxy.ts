@@ -22,7 +22,7 @@ export interface HybridProxyOptions {
   readonly handshakeTimeoutMs?: number;
   /** Connections at a time, of both directions; more are accepted and dropped at once. @defaultValue 1023, as Firecracker */
   readonly maxConnections?: number;
-  /** Told why a host's connection was dropped before its answer; the host itself is not told. */
+  /** Told why a host's connection was dropped before its answer; the host itself is not told. What it throws is an uncaught exception. */
   readonly onRefused?: (error: unknown) => void;
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { alive } from "../guest.test.support.js";
 import { freezeScope, killScope, newScope, processesOf, scopeVariable, signalScope } from "./scope.js";
@@ -62,7 +63,12 @@ test("a frozen scope does nothing until it goes on", async () => {
   const ended = once(child, "exit");
   await once(child, "spawn");
   await expect.poll(() => processesOf(scope)).toContain(pidOf(child));
-  freezeScope(scope, [pidOf(child)]);
+  await freezeScope(scope, [pidOf(child)]);
+  const states = processesOf(scope).map(
+    (pid) => / \(.*\) (\S)/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1],
+  );
+  // "D": it waits for a child that is stopped before it became its program.
+  expect(states.filter((state) => state !== "T" && state !== "D")).toEqual([]);
   signalScope(scope, 15, [pidOf(child)]);
   expect(child.exitCode).toBeNull();
   signalScope(scope, 18, [pidOf(child)]);

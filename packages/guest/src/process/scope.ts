@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSystemError } from "../errors.js";
-import { killRounds, vanishedRounds } from "../limits.js";
+import { freezeRounds, killRounds, vanishedRounds } from "../limits.js";
 
 /** The variable that names a process's scope. */
 export const scopeVariable = "GUESTWIRE_SCOPE" as const;
@@ -59,18 +59,23 @@ export function signalScope(scope: string, signal: number, leaders: readonly num
   return count;
 }
 
-/** Stops all processes of a scope: again and again until none is new, as some may be forking. */
-export function freezeScope(scope: string, leaders: readonly number[] = []): void {
+/**
+ * Stops all processes of a scope: again and again until none is new, as some may be forking. Waits until they stand still.
+ * A system call comes to its end before, but one that waits for a child which is stopped itself does not; it is not waited
+ * for any longer than {@link freezeRounds} say.
+ */
+export async function freezeScope(scope: string, leaders: readonly number[] = []): Promise<void> {
   const stopped = new Set<number>();
   for (let round = 0; round < killRounds; round++) {
     const census = takeCensus();
     const fresh = membersIn(census, scope, leaders).filter((pid) => !stopped.has(pid));
-    if (fresh.length === 0 && !census.unclear) return;
     for (const pid of fresh) {
       stopped.add(pid);
       send(pid, 19);
     }
+    if (fresh.length === 0 && !census.unclear) break;
   }
+  for (let round = 0; round < freezeRounds && [...stopped].some(moves); round++) await sleep(Math.min(2 ** round, 50));
 }
 
 /**
@@ -175,17 +180,28 @@ function readEnvironment(pid: number): string | undefined {
   }
 }
 
-function readStat(pid: number): { session: number; ended: boolean; hasMemory: boolean } {
+function readStat(pid: number): { session: number; ended: boolean; stopped: boolean; hasMemory: boolean } {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   // The second field is a name in parentheses that may hold anything; what follows are the fields from the third on.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const field = (number: number): string => fields[number - 3] ?? "";
-  return { session: Number(field(6)), ended: /^[ZX]/.test(field(3)), hasMemory: field(23) !== "0" };
+  const state = field(3);
+  const [ended, stopped] = [/^[ZX]/.test(state), /^[Tt]/.test(state)];
+  return { session: Number(field(6)), ended, stopped, hasMemory: field(23) !== "0" };
 }
 
 function isAlive(pid: number): boolean {
   try {
     return !readStat(pid).ended;
+  } catch (error) {
+    return !isSystemError(error, "ENOENT", "ESRCH");
+  }
+}
+
+function moves(pid: number): boolean {
+  try {
+    const { ended, stopped } = readStat(pid);
+    return !ended && !stopped;
   } catch (error) {
     return !isSystemError(error, "ENOENT", "ESRCH");
   }

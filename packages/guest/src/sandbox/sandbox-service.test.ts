@@ -193,6 +193,15 @@ describe("files", () => {
     await events.return?.();
   });
 
+  test("a directory that no file system makes fails a sandbox, and nothing waits for it", async () => {
+    const base = join(own.path, "proc");
+    await mkdir(base);
+    await symlink("/proc", join(base, "link"));
+    const id = await own.ready({ rootfs: base, workingDir: "/link/nowhere/deep" });
+    const { state, error } = await own.sandboxes.inspect({ id });
+    expect([state, error]).toEqual(["failed", expect.stringContaining("ENOENT")]);
+  });
+
   test("a sandbox is removed whatever its commands made of its folder", async () => {
     const id = await own.ready();
     await readAll(own.sandboxes.run({ id, cmd: ["sh", "-c", "mkdir -p a/b; touch a/b/c; chmod 0 a/b a"] }));

@@ -7,6 +7,7 @@ import type { CreateSandboxRequest, RestoreRequest } from "@guestwire/sandbox";
 import type { GuestClock } from "../clock.js";
 import { exists, failure, missing, quoted } from "../errors.js";
 import { copyTree } from "../files/copy-tree.js";
+import { makeFolder } from "../files/make-folder.js";
 import { placeSharedFolders } from "../files/shared-folders.js";
 import { pathWithin } from "../process/path-within.js";
 import type { StateFolder } from "../state/state-folder.js";
@@ -171,5 +172,5 @@ export class SandboxStore {
 async function fill(rootfs: string, from: string, { mounts, workingDir }: SandboxSetup, signal: AbortSignal) {
   if (from !== "") await copyTree(from, rootfs, signal);
   await placeSharedFolders(rootfs, mounts);
-  if (workingDir !== "") await mkdir(pathWithin(rootfs, workingDir), { recursive: true, mode: 0o755 });
+  if (workingDir !== "") await makeFolder(pathWithin(rootfs, workingDir), 0o755);
 }

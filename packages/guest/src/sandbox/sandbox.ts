@@ -154,8 +154,11 @@ export class Sandbox {
       // What commands left running.
       const inhabited = processesOf(this.#scope).length > 0;
       try {
-        if (inhabited) freezeScope(this.#scope);
+        if (inhabited) await freezeScope(this.#scope);
         return await copy(this.paths.rootfs, this.#hurry.signal);
+      } catch (error) {
+        if (this.#hurry.signal.aborted) throw wrongState(this.subject, "it ended while a snapshot of it was taken");
+        throw error;
       } finally {
         if (inhabited) signalScope(this.#scope, 18);
         this.#copying = false;

@@ -108,6 +108,20 @@ test("while a snapshot is taken no command starts, and a stop waits for it", asy
   expect((await errorOf(own.snapshots.checkpoint({ sandboxId: id }))).code).toBe(Code.FailedPrecondition);
 });
 
+test("a snapshot of a sandbox that is removed meanwhile says so, and leaves nothing", async () => {
+  const id = await own.ready();
+  await run(id, "head -c 64000000 /dev/zero > big");
+  const [taken] = await Promise.all([
+    errorOf(own.snapshots.checkpoint({ sandboxId: id })),
+    own.sandboxes.remove({ id, force: true }),
+  ]);
+  expect(taken).toMatchObject({
+    code: Code.FailedPrecondition,
+    rawMessage: expect.stringContaining("it ended while a snapshot of it was taken"),
+  });
+  expect((await own.snapshots.listSnapshots({ sandboxId: id })).snapshots).toEqual([]);
+});
+
 test("a snapshot that is deleted while it is used is used to the end", async () => {
   const id = await own.ready();
   await run(id, "head -c 64000000 /dev/zero > big");

@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, realpath, rename, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { Code, RpcError } from "@guestwire/rpc";
-import { failure, isSystemError, textOf } from "../errors.js";
+import { failure, textOf } from "../errors.js";
+import { makeFolder } from "../files/make-folder.js";
 import { removeTree } from "../files/remove-tree.js";
 import { takeLock } from "./state-lock.js";
 
@@ -39,7 +40,7 @@ export function defaultStateDir(environment: NodeJS.ProcessEnv = process.env): s
 export async function openStateFolder(dir: string): Promise<StateFolder> {
   try {
     if (dir === "") throw new Error("the path is empty");
-    await makeFolder(resolve(dir));
+    await makeFolder(resolve(dir), 0o700);
     const path = await realpath(dir);
     const owner = (await stat(path)).uid;
     if (owner !== process.getuid?.()) throw new Error(`it belongs to user ${owner}`);
@@ -76,19 +77,6 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 /** Names a state folder by its real path. */
 export function tokenOf(path: string): string {
   return createHash("sha256").update(path).digest("hex").slice(0, 16);
-}
-
-// Not mkdir's own way to make the parents as well: that never ends where a file system, as /proc, makes no folders.
-async function makeFolder(path: string): Promise<void> {
-  const info = await stat(path).catch(() => undefined);
-  if (info?.isDirectory()) return;
-  if (info !== undefined) throw new Error("it is not a folder");
-  await makeFolder(dirname(path));
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    if (!isSystemError(error, "EEXIST")) throw error;
-  }
 }
 
 async function emptyFolder(parent: string, name: string): Promise<string> {

@@ -40,6 +40,12 @@ test("the root may be elsewhere, and the working directory stays in it", async (
   expect(process.cwd).toBe(join(elsewhere, "up"));
 });
 
+test("a directory that no file system makes is refused, and nothing waits for it", async () => {
+  const error = await errorOf(read({ root: { path: "/" }, process: { ...good, cwd: "/proc/nowhere/deep" } }));
+  expect(error.code).toBe(Code.InvalidArgument);
+  expect(error.rawMessage).toContain("process.cwd: ENOENT");
+});
+
 test.each<[string, unknown, string]>([
   ["no JSON", "{", "is no JSON"],
   ["no object", "[]", "the spec must be a JSON object"],

@@ -1,9 +1,10 @@
 // Reads the parts of an OCI runtime spec that a plain process can honour: what to run, where, with what, as whom.
 // Namespaces, mounts, limits and the rest need root and are not looked at.
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import type { RpcError } from "@guestwire/rpc";
 import { invalid, isSystemError, missing, quoted, textOf } from "../errors.js";
+import { makeFolder } from "../files/make-folder.js";
 import { programProblem } from "../process/find-program.js";
 import { pathWithin } from "../process/path-within.js";
 import type { ProcessSpec } from "../process/process.js";
@@ -66,7 +67,7 @@ async function readProcess(value: unknown, root: string, at: string, wrong: Wron
   const folder = pathWithin(root, cwd);
   try {
     // As runc does; without a root file system of its own "/" is the bundle's.
-    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await makeFolder(folder, 0o755);
   } catch (error) {
     throw wrong(`${at}.cwd: ${textOf(error)}`);
   }

@@ -130,6 +130,30 @@ test("a guest that is coming up is dialed again", async () => {
   stream.destroy();
 });
 
+test("sockets that still connect count as attempts: those that fail are followed by others", async () => {
+  await using guest = await peer((socket) => void echo(socket, "up"));
+  let attempts = 0;
+  const dial = (): Socket =>
+    ++attempts > 2 ? createConnection(guest.port, "127.0.0.1") : createConnection("/nowhere/streams.sock");
+  const stream = await openStream(dial, patient);
+  expect((await first(stream, 2)).toString()).toBe("up");
+  expect(attempts).toBe(3);
+  stream.destroy();
+});
+
+test("a connection that was closed on this side is not taken for the guest's refusal", async () => {
+  const closed = new PassThrough();
+  closed.destroy();
+  const closing = new Duplex({ read() {}, write: () => void closing.destroy() });
+  for (const stream of [closed, closing]) {
+    const { code, rawMessage } = await errorOf(openStream(() => stream, { id: 7 }));
+    expect([code, rawMessage]).toEqual([
+      Code.Unavailable,
+      "stream 7 of duplex: broke before its id was echoed: the connection was closed",
+    ]);
+  }
+});
+
 test("nobody there is told with the address, after the policy's time", async () => {
   const policy = { timeoutMs: 30, attempt: { initialMs: 30, maxMs: 30 }, pause: { initialMs: 5, maxMs: 5 } };
   const error = await errorOf(openStream("unix:///nowhere/streams.sock", { policy }));

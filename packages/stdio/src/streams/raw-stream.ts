@@ -40,13 +40,14 @@ export function encodeId(id: number): Buffer {
 export function readId(stream: Duplex, signal: AbortSignal): Promise<{ id: number } | { endedAfter: number }> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
-      stream.off("readable", look).off("end", ended).off("close", ended).off("error", failed);
+      stream.off("readable", look).off("end", ended).off("close", closed).off("error", failed);
       signal.removeEventListener("abort", stop);
       act();
     };
     const failed = (error: Error): void => settle(() => reject(error));
     const stop = (): void => settle(() => reject(signal.reason));
     const ended = (): void => settle(() => resolve({ endedAfter: 0 }));
+    const closed = (): void => failed(new Error("the connection was closed"));
     const look = (): void => {
       // All four or nothing; at the end what there is.
       const bytes: unknown = stream.read(idBytes);
@@ -60,9 +61,10 @@ export function readId(stream: Duplex, signal: AbortSignal): Promise<{ id: numbe
       }
     };
     if (signal.aborted) return reject(signal.reason);
-    if (stream.destroyed || stream.readableEnded) return resolve({ endedAfter: 0 });
+    if (stream.readableEnded) return resolve({ endedAfter: 0 });
+    if (stream.destroyed) return reject(stream.errored ?? new Error("the connection was closed"));
     signal.addEventListener("abort", stop);
-    stream.on("readable", look).on("end", ended).on("close", ended).on("error", failed);
+    stream.on("readable", look).on("end", ended).on("close", closed).on("error", failed);
     look();
   });
 }

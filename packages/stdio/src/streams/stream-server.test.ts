@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
 import { Code } from "@guestwire/rpc";
 import { expect, test } from "vitest";
 import { createStreamServer, type StreamServer, type StreamServerOptions } from "./index.js";
@@ -158,6 +159,23 @@ test("a stream can be waited for, by one", async () => {
   stream.end();
   expect(await all(opened)).toBe("");
   expect((await errorOf(streams.take(0))).code).toBe(Code.InvalidArgument);
+});
+
+test("a stream that has broken is not handed out while it closes", async () => {
+  const streams = createStreamServer();
+  const connection = new Duplex({
+    read() {},
+    write: (_data, _encoding, done) => done(),
+    // As of a socket, whose descriptor takes a while to close.
+    destroy: (error, done) => void setImmediate(done, error),
+  });
+  streams.attach(connection);
+  connection.push(Buffer.from([0, 0, 0, 9]));
+  await until(() => streams.unclaimed === 1);
+  connection.destroy();
+  expect((await errorOf(streams.take(9))).code).toBe(Code.NotFound);
+  await until(() => streams.unclaimed === 0);
+  await streams.close();
 });
 
 test("a server that closes ends what nobody claimed, and leaves the rest", async () => {

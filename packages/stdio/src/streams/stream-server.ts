@@ -125,7 +125,8 @@ class RawStreamServer implements StreamServer {
     checkId(id);
     this.#requireOpen();
     const waiting = this.#waiting.get(id);
-    if (waiting !== undefined) return this.#claim(waiting);
+    // One that broke just now is still in the list until it has closed.
+    if (waiting !== undefined && !waiting.stream.destroyed) return this.#claim(waiting);
     if (this.#taken.has(id) || this.#takers.has(id)) {
       throw new RpcError(Code.FailedPrecondition, `${streamUrl(id)} is in use by another process`);
     }

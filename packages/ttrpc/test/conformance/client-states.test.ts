@@ -61,7 +61,8 @@ const goesOn: Cell = { outcome: undefined };
 const abandon: Record<State, readonly string[]> = {
   "unary waiting": [],
   "client stream open": ["flags 6: 00"],
-  "server stream open": ["flags 7: "],
+  // By guestwire.control.v1 only, which is off here: see channel-cancel.test.ts.
+  "server stream open": [],
   "bidi open": ["flags 7: "],
 };
 
@@ -193,7 +194,7 @@ async function callOn(peer: RawPeer, number: number): Promise<void> {
 
 describe("the client", () => {
   test.each(cells)("$row | $state", async ({ row, state, frames, cell }) => {
-    calling = startCalling({ limits });
+    calling = startCalling({ limits, control: false });
     let outcome: Outcome | undefined;
     const call = states[state]().then((given) => {
       outcome = given;

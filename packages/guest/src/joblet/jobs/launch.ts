@@ -1,9 +1,9 @@
 // How a job is run on this host: its program, its variables, its directory. Starts nothing.
-import { mkdir } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { delimiter } from "node:path";
 import { Code } from "@guestwire/rpc";
 import { failure, quoted, textOf } from "../../errors.js";
+import { makeFolder } from "../../files/make-folder.js";
 import { programProblem } from "../../process/find-program.js";
 import { pathWithin } from "../../process/path-within.js";
 import type { ProcessSpec } from "../../process/process.js";
@@ -27,7 +27,7 @@ export async function launchSpec(
   if (record.runtime !== "" && runtime === undefined) throw cannot(`the runtime ${quoted(record.runtime)} is gone`);
   const cwd = pathWithin(paths.files, record.workDir);
   try {
-    await mkdir(cwd, { recursive: true });
+    await makeFolder(cwd, 0o777);
   } catch (error) {
     throw cannot(`work_dir ${quoted(record.workDir)}: ${textOf(error)}`, error);
   }

@@ -1,7 +1,7 @@
 // What a container's process is on the host: its program found, its working directory made, its user looked up.
-import { mkdir } from "node:fs/promises";
 import { Code, RpcError } from "@guestwire/rpc";
 import { failure, quoted, textOf } from "../../errors.js";
+import { makeFolder } from "../../files/make-folder.js";
 import { programProblem } from "../../process/find-program.js";
 import { pathWithin } from "../../process/path-within.js";
 import type { ProcessSpec } from "../../process/process.js";
@@ -33,7 +33,7 @@ export async function prepareProcess(
   const runAs = await containerUser(wanted.user, fields.user);
   const cwd = pathWithin(rootfs, wanted.workingDir);
   try {
-    await mkdir(cwd, { recursive: true, mode: 0o755 });
+    await makeFolder(cwd, 0o755);
   } catch (error) {
     throw cannotRun(subject, `the working directory ${quoted(wanted.workingDir)}: ${textOf(error)}`, error);
   }

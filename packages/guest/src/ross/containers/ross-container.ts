@@ -197,7 +197,7 @@ export class RossContainer {
       const { scope } = this.current;
       if (this.#paused) throw wrongState(this.subject, "the container is paused already");
       this.#paused = true;
-      freezeScope(scope, this.leaders);
+      await freezeScope(scope, this.leaders);
     });
   }
 
