@@ -27,11 +27,11 @@ import {
   within,
 } from "@guestwire/rpc/transport";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
-import { checkKeepalive, type KeepaliveOptions } from "./client-control.js";
 import { ClientSession, type ClientSessionHandler, type ClientSessionOptions } from "./client-session.js";
 import { StreamClientCall } from "./client-stream-call.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
+import { checkKeepalive, type KeepaliveOptions } from "./keepalive.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock } from "./link.js";
 import { prepareMethod } from "./prepared-method.js";

@@ -1,24 +1,16 @@
 // What a client's connection says by guestwire.control.v1: which calls were canceled, what it can take, whether the server is
 // still there. A server that does not know the service is not asked again. No I/O, no frames.
-import { Code, RpcError } from "@guestwire/rpc";
-import { controlMethods, Feature, type Features } from "./control-protocol.js";
-import type { Clock, Timer } from "./link.js";
+import { Code, type ErrorDetail, Metadata, type RpcError } from "@guestwire/rpc";
+import type { ClientCall } from "./client-call.js";
+import {
+  controlMethods,
+  decodeResponseMetadata,
+  Feature,
+  type Features,
+  type MetadataLimits,
+  responseMetadataType,
+} from "./control-protocol.js";
 import type { PreparedMethod } from "./prepared-method.js";
-
-/** When to ask whether the server is still there. */
-export interface KeepaliveOptions {
-  /** How long nothing may have come before the server is asked, in milliseconds. */
-  readonly intervalMs: number;
-  /** How long the answer may take, in milliseconds; then the connection is closed. Default 20,000, as gRPC has it. */
-  readonly timeoutMs?: number;
-  /** Whether to ask also while no call is under way. Default false: a connection that nobody uses may be dead for long. */
-  readonly whenIdle?: boolean;
-  /**
-   * Which servers are asked: `ours` (default), which know the question; or `any`, as other ttrpc servers answer it too, with
-   * an error, which shows that they live.
-   */
-  readonly peers?: "ours" | "any";
-}
 
 /** What the control side of a connection asks of its session. */
 export interface ControlHome {
@@ -63,9 +55,30 @@ export class ClientControl {
     return this.#known;
   }
 
-  /** Whether the server has said that it sends metadata with its responses. */
-  get sendsMetadata(): boolean {
-    return this.#sendsMetadata;
+  /**
+   * Hands a response's metadata to the call, where the server sends any; a response without them has empty ones.
+   *
+   * @returns Those of the end, where some came.
+   */
+  metadata(call: ClientCall, details: readonly ErrorDetail[], limits: MetadataLimits): Metadata | undefined {
+    if (!this.#sendsMetadata) return undefined;
+    const detail = details.find(isMetadata);
+    try {
+      if (detail === undefined) call.tellMetadata(new Metadata(), new Metadata());
+      else {
+        const { header, trailer } = decodeResponseMetadata(detail.value, limits);
+        call.tellMetadata(header, trailer);
+        return trailer;
+      }
+    } catch (error) {
+      call.fail(
+        Code.Internal,
+        `the response's metadata cannot be read: ${(error as Error).message}`,
+        "protocol",
+        error,
+      );
+    }
+    return undefined;
   }
 
   /** Tells the server that nobody waits for a call any more. */
@@ -114,84 +127,7 @@ export class ClientControl {
   }
 }
 
-/** Finds out that a server is gone although nobody says so. */
-export class Keepalive {
-  readonly #home: ControlHome;
-  readonly #control: ClientControl;
-  readonly #clock: Clock;
-  readonly #intervalMs: number;
-  readonly #timeoutMs: number;
-  readonly #whenIdle: boolean;
-  readonly #any: boolean;
-  #heardAt: number;
-  #askedAt: number | undefined;
-  #timer: Timer | undefined;
-
-  constructor(home: ControlHome, control: ClientControl, clock: Clock, options: KeepaliveOptions) {
-    this.#home = home;
-    this.#control = control;
-    this.#clock = clock;
-    this.#intervalMs = options.intervalMs;
-    this.#timeoutMs = options.timeoutMs ?? 20_000;
-    this.#whenIdle = options.whenIdle ?? false;
-    this.#any = options.peers === "any";
-    this.#heardAt = clock.now();
-    this.#wait(this.#intervalMs);
-  }
-
-  /** Something came: the server is there. */
-  heard(): void {
-    this.#heardAt = this.#clock.now();
-    this.#askedAt = undefined;
-  }
-
-  /** Asks nothing more. */
-  stop(): void {
-    this.#timer?.cancel();
-  }
-
-  #wait(ms: number): void {
-    this.#timer = this.#clock.after(ms, () => this.#look());
-  }
-
-  #look(): void {
-    const now = this.#clock.now();
-    // Unread bytes may be waiting: silence says nothing while this side does not listen.
-    if (this.#home.paused) this.heard();
-    const quietMs = now - this.#heardAt;
-    if (this.#askedAt !== undefined) {
-      const leftMs = this.#askedAt + this.#timeoutMs - now;
-      if (leftMs > 0) return this.#waitForAnswer(leftMs);
-      return this.#home.dead(`the server has not answered a ping within ${this.#timeoutMs} ms`);
-    }
-    if (quietMs < this.#intervalMs) return this.#wait(this.#intervalMs - quietMs);
-    if (!this.#any && this.#control.known === false) return;
-    if (!this.#whenIdle && this.#home.calls === 0) return this.#wait(this.#intervalMs);
-    this.#askedAt = now;
-    this.#control.ping();
-    this.#waitForAnswer(this.#timeoutMs);
-  }
-
-  /** No longer than until the next question would be due: the answer is not waited for, only looked for. */
-  #waitForAnswer(leftMs: number): void {
-    this.#wait(Math.min(leftMs, this.#intervalMs));
-  }
-}
-
-/** @throws {RpcError} Code.InvalidArgument naming the option that is wrong. */
-export function checkKeepalive(options: KeepaliveOptions | undefined): KeepaliveOptions | undefined {
-  if (options === undefined) return undefined;
-  const { intervalMs, timeoutMs = 1, peers = "ours" } = options;
-  for (const [name, value] of [
-    ["intervalMs", intervalMs],
-    ["timeoutMs", timeoutMs],
-  ] as const) {
-    if (typeof value === "number" && value > 0 && Number.isFinite(value)) continue;
-    throw new RpcError(
-      Code.InvalidArgument,
-      `keepalive.${name} must be a number of milliseconds above 0, not ${value}`,
-    );
-  }
-  if (peers === "ours" || peers === "any") return options;
-  throw new RpcError(Code.InvalidArgument, `keepalive.peers must be "ours" or "any", not ${JSON.stringify(peers)}`);
+/** Whether an error's detail is metadata. */
+export function isMetadata({ typeUrl }: ErrorDetail): boolean {
+  return typeUrl === responseMetadataType || typeUrl.endsWith(`/${responseMetadataType}`);
 }

@@ -1,16 +1,16 @@
 // A client's side of one connection: numbers calls, writes requests, gives responses to their calls.
 // No I/O: takes a link and a clock, so that a simulator can run it.
-import { Code, type ErrorDetail, Metadata, RpcError } from "@guestwire/rpc";
+import { Code, RpcError } from "@guestwire/rpc";
 import { withoutStack } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
-import { ClientControl, type ControlHome, Keepalive, type KeepaliveOptions } from "./client-control.js";
+import { ClientControl, type ControlHome, isMetadata } from "./client-control.js";
 import { StreamClientCall, type StreamSender } from "./client-stream-call.js";
-import { decodeResponseMetadata, responseMetadataType } from "./control-protocol.js";
 import type { DeadlineWheel } from "./deadline-wheel.js";
 import { ResponseEnvelope, writeRequestEnd } from "./envelope.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
+import { Keepalive, type KeepaliveOptions } from "./keepalive.js";
 import type { Limits } from "./limits.js";
 import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
@@ -286,12 +286,12 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
       return call.fail(Code.Internal, `the response cannot be read: ${(error as Error).message}`, "protocol", error);
     }
     const { status } = response;
-    const metadata = this.#responseMetadata(call, response.details);
+    const metadata = this.#control.metadata(call, response.details, this.#limits);
     // What it tells may end the call.
     if (call.settled) return;
     if (status !== undefined) {
       const { path: method } = call.method;
-      const details = metadata === undefined ? status.details : status.details.filter((detail) => !isMetadata(detail));
+      const details = metadata === undefined ? status.details : status.details.filter((one) => !isMetadata(one));
       // Both ends keep the deadline; whichever notices first, the caller sees the same.
       const late = status.code === Code.DeadlineExceeded && call.deadlineAt !== Number.POSITIVE_INFINITY;
       const parts = {
@@ -314,26 +314,6 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     (call as StreamClientCall).complete();
   }
 
-  /** Hands the response's metadata out, where the server sends them; gives those that belong to an error. */
-  #responseMetadata(call: ClientCall, details: readonly ErrorDetail[]): Metadata | undefined {
-    if (!this.#control.sendsMetadata) return undefined;
-    const detail = details.find(isMetadata);
-    try {
-      const { header, trailer } =
-        detail === undefined ? noResponseMetadata() : decodeResponseMetadata(detail.value, this.#limits);
-      call.tellMetadata(header, trailer);
-      return detail === undefined ? undefined : trailer;
-    } catch (error) {
-      call.fail(
-        Code.Internal,
-        `the response's metadata cannot be read: ${(error as Error).message}`,
-        "protocol",
-        error,
-      );
-      return undefined;
-    }
-  }
-
   #dataFrame(call: ClientCall, { buffer, start, end, flags }: FrameDecoder): void {
     if (!(call instanceof StreamClientCall) || !call.method.serverStreams) {
       return call.fail(Code.Internal, "the server sent data on a call with one response", "protocol");
@@ -346,7 +326,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     }
     if (!closes) return;
     // A stream that ends without them had none.
-    this.#responseMetadata(call, []);
+    this.#control.metadata(call, [], this.#limits);
     call.complete();
   }
 
@@ -410,12 +390,4 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     const message = `the server does not read: ${queued} bytes wait to be sent`;
     this.close(Code.Unavailable, message, new RpcError(Code.Unavailable, message, { reason: "overflow" }));
   }
-}
-
-function isMetadata({ typeUrl }: ErrorDetail): boolean {
-  return typeUrl === responseMetadataType || typeUrl.endsWith(`/${responseMetadataType}`);
-}
-
-function noResponseMetadata(): { readonly header: Metadata; readonly trailer: Metadata } {
-  return { header: new Metadata(), trailer: new Metadata() };
 }

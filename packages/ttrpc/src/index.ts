@@ -25,9 +25,9 @@ export {
   type Timer,
 } from "@guestwire/rpc/transport";
 export { type ConnectOptions, connect } from "./channel.js";
-export type { KeepaliveOptions } from "./client-control.js";
 export type { ConnectTarget } from "./dial.js";
 export { connectInProcess } from "./in-process.js";
+export type { KeepaliveOptions } from "./keepalive.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export { type ServeOptions, type Server, serve } from "./server.js";
 export {

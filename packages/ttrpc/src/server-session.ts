@@ -1,18 +1,9 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
-import { Code, type ErrorDetail, Metadata, RpcError } from "@guestwire/rpc";
-import { isPromise, withoutStack } from "@guestwire/rpc/transport";
+import { Code, RpcError } from "@guestwire/rpc";
+import { isPromise } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
-import {
-  controlMethods,
-  controlService,
-  encodeResponseMetadata,
-  Feature,
-  type Features,
-  type ResponseMetadata,
-  responseMetadataType,
-} from "./control-protocol.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
@@ -24,6 +15,7 @@ import { ReplyWriter } from "./reply-writer.js";
 import { RequestReader } from "./request-reader.js";
 import { iterate, type MessageIterator, sendMessages } from "./send-messages.js";
 import { type ServerCallHome, TtrpcServerCall } from "./server-call.js";
+import { ServerControl } from "./server-control.js";
 import type { ServerMethod } from "./server-methods.js";
 import type { ServerShared } from "./server-shared.js";
 
@@ -41,6 +33,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   readonly #replies: ReplyWriter;
   readonly #budget: ReceiveBudget;
   readonly #requests: RequestReader;
+  readonly #control: ServerControl;
   readonly #ids = new IdWindow();
   // Calls that the client waits for.
   readonly #calls = new CallTable<TtrpcServerCall>();
@@ -50,8 +43,6 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #running = 0;
   #draining = false;
   #closed = false;
-  // Whether the client has said that it takes metadata of responses.
-  #tellsMetadata = false;
   #linger: Timer | undefined;
 
   constructor(link: Link, shared: ServerShared) {
@@ -63,6 +54,10 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#replies = new ReplyWriter(this.#output, shared.limits, link.peer);
     this.#reader = new FrameReader(link, shared.clock, shared.wheel, shared.limits, this);
     this.#budget = new ReceiveBudget(this.#reader, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
+    this.#control = new ServerControl(this.#replies, (streamId) => {
+      const call = this.#calls.get(streamId);
+      if (call !== undefined) this.#abandoned(call);
+    });
     this.#requests = new RequestReader(shared.router, shared.known, shared.limits);
   }
 
@@ -156,7 +151,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     }
     const method = this.#requests.read(buffer, start, end);
     // In front of the refusals: whoever cancels makes room.
-    if (this.#requests.control !== undefined && this.#shared.control) return this.#answerControl(id, buffer);
+    const { control } = this.#requests;
+    if (control !== undefined && this.#shared.control) return this.#answerControl(id, control, buffer);
     if (this.#draining) return this.#refuse(id, Code.Unavailable, "the server is shutting down");
     if (this.#running >= this.#limits.connectionCalls || this.#shared.running >= this.#limits.serverCalls) {
       return this.#refuse(id, Code.ResourceExhausted, "too many calls are running");
@@ -166,36 +162,11 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   }
 
   /** Answers a question of guestwire.control.v1, which concerns this connection and nothing else. */
-  #answerControl(id: number, buffer: Buffer): void {
-    const { control, fault, envelope } = this.#requests;
-    const method = Object.values(controlMethods).find(({ path }) => path === `/${controlService}/${control}`);
-    if (method === undefined) return this.#refuseWith(id, fault as RpcError);
-    let request: object;
-    try {
-      request = method.input.decode(buffer, envelope.payloadStart, envelope.payloadEnd);
-    } catch (error) {
-      return this.#refuse(id, Code.Internal, `error unmarshalling payload: ${(error as Error).message}`);
-    }
-    let features: readonly number[] = [];
-    if (method === controlMethods.hello) {
-      features = (request as Features).features.filter((feature) => feature === Feature.ResponseMetadata);
-      this.#tellsMetadata = features.length > 0;
-    } else if (method === controlMethods.cancel) {
-      const call = this.#calls.get((request as { streamId: number }).streamId);
-      if (call !== undefined) this.#abandoned(call);
-    }
-    this.#replies.answer(id, method.output, { features: features.slice(0, 1) });
-    this.#checkQueue();
-  }
-
-  /** What goes with the end of a call, for clients that take it. */
-  #detailsOf(call: TtrpcServerCall, more?: Metadata): readonly ErrorDetail[] | undefined {
-    if (!this.#tellsMetadata) return undefined;
-    const sent = call.sentMetadata;
-    if (more === undefined || more.size === 0) return sent === undefined ? undefined : [metadataDetail(sent)];
-    const trailer = new Metadata(sent?.trailer ?? []);
-    for (const [key, value] of more) trailer.append(key, value);
-    return [metadataDetail({ header: sent?.header ?? new Metadata(), trailer })];
+  #answerControl(id: number, method: string, bytes: Buffer): void {
+    const { payloadStart: start, payloadEnd: end } = this.#requests.envelope;
+    const error = this.#control.answer({ id, method, bytes, start, end });
+    if (error !== undefined) this.#refuseWith(id, error);
+    else this.#checkQueue();
   }
 
   #begin(id: number, method: ServerMethod, buffer: Buffer, flags: number): void {
@@ -255,7 +226,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     }
     const error = call.answered
       ? undefined
-      : this.#replies.response(call.id, call.route, message, this.#detailsOf(call));
+      : this.#replies.response(call.id, call.route, message, this.#control.details(call.sentMetadata));
     if (error === undefined && !call.answered) {
       this.#settle(call);
       this.#output.endFrame();
@@ -278,7 +249,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
       });
       if (!call.answered) {
         this.#settle(call);
-        this.#replies.end(call.id, this.#detailsOf(call));
+        this.#replies.end(call.id, this.#control.details(call.sentMetadata));
       }
       this.#finish(call, undefined);
     } catch (error) {
@@ -348,14 +319,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #answerError(call: TtrpcServerCall, error: RpcError): void {
     if (call.answered) return;
     this.#settle(call);
-    this.#refuseWith(call.id, this.#withMetadata(call, error));
-  }
-
-  #withMetadata(call: TtrpcServerCall, error: RpcError): RpcError {
-    const details = this.#detailsOf(call, error.metadata);
-    if (details === undefined) return error;
-    const { code, rawMessage } = error;
-    return withoutStack(() => new RpcError(code, rawMessage, { details: [...error.details, ...details] }));
+    this.#refuseWith(call.id, this.#control.withMetadata(error, call.sentMetadata));
   }
 
   /** The handler has returned. @param error What it failed with; the client gets it if it still waits. */
@@ -400,8 +364,4 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #checkQueue(): void {
     if (this.#output.queuedBytes > this.#limits.sendLimitBytes) this.unreadable("the client does not read");
   }
-}
-
-function metadataDetail(metadata: ResponseMetadata): ErrorDetail {
-  return { typeUrl: responseMetadataType, value: encodeResponseMetadata(metadata) };
 }
