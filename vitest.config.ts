@@ -20,7 +20,7 @@ export default defineConfig({
     // Where everything fails there is no need to wait for all of it.
     bail: process.env["CI"] === "true" ? 10 : 0,
     coverage: {
-      include: ["packages/{rpc,ttrpc,grpc,health,reflection,otel,connect}/src/**/*.ts"],
+      include: ["packages/{rpc,ttrpc,vsock,grpc,arcbox-frames,health,reflection,otel,connect}/src/**/*.ts"],
       exclude: ["**/*.test*.ts", "**/gen/**", "**/index.ts"],
       reporter: ["text", "text-summary"],
       thresholds: { lines: 95 },

@@ -34,7 +34,7 @@ test("the types are those of both", () => {
   expect(() => fromInterceptor({} as never)).toThrow(/needs an interceptor of Connect/);
 });
 
-describe.each(wires)("over $name", ({ open, metadata }) => {
+describe.each(wires)("over $name", ({ open }) => {
   test("run in order, outermost first, mixed with ours, on both sides", async () => {
     const lines: string[] = [];
     const ours: Interceptor = (next) => async (call) => {
@@ -136,8 +136,8 @@ describe.each(wires)("over $name", ({ open, metadata }) => {
     };
     for (const call of [() => client.echo({}, options), () => all(client.split({}, options))]) {
       await call();
-      expect(seen.splice(0)).toEqual([metadata ? "h t" : "null null"]);
-      expect(told.splice(0)).toEqual(metadata ? ["h h", "t t"] : ["undefined h", "undefined t"]);
+      expect(seen.splice(0)).toEqual(["h t"]);
+      expect(told.splice(0)).toEqual(["h h", "t t"]);
     }
   });
 
@@ -167,7 +167,7 @@ describe.each(wires)("over $name", ({ open, metadata }) => {
     const options: CallOptions = { onHeader: own, onTrailer: own };
     for (const call of [() => client.echo({}, options), () => all(client.split({}, options))]) {
       await call();
-      expect(told.splice(0)).toEqual(metadata ? [{ "x-in-place": "1" }, { "x-whole": "2" }] : []);
+      expect(told.splice(0)).toEqual([{ "x-in-place": "1" }, { "x-whole": "2" }]);
     }
   });
 

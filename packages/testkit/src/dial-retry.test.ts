@@ -1,6 +1,5 @@
-// Dialing until somebody answers: the exact times of every policy on a clock of the test's own, and real sockets.
-import { getEventListeners, once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+// Dialing until somebody answers: the exact times of every policy on a clock of the test's own.
+import { getEventListeners } from "node:events";
 import { type Duplex, PassThrough } from "node:stream";
 import { Code, RpcError } from "@guestwire/rpc";
 import {
@@ -22,7 +21,6 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeClock, turns } from "./fake-clock.js";
 import { watchHandles } from "./handles.js";
-import { type TempFolder, tempFolder } from "./temp-folder.js";
 
 let clock: FakeClock;
 let allClosed: () => Promise<void>;
@@ -263,112 +261,5 @@ describe("dialing", () => {
     await expect(dialWithRetry("unix:/a", { signal: 5 as unknown as AbortSignal })).rejects.toMatchObject({ code });
     await expect(dialWithRetry(() => 5 as unknown as Duplex)).rejects.toMatchObject({ code });
     await expect(dialWithRetry("vsock://any:1")).rejects.toMatchObject({ code });
-  });
-});
-
-describe("real sockets", () => {
-  let folder: TempFolder;
-  let server: Server;
-  let accepted: Socket[];
-
-  beforeEach(async () => {
-    folder = await tempFolder();
-    accepted = [];
-    server = createServer((socket) => {
-      accepted.push(socket.on("error", () => {}));
-      server.emit("accepted", socket);
-    });
-  });
-
-  afterEach(async () => {
-    for (const socket of accepted) socket.destroy();
-    if (server.listening) await new Promise((resolve) => server.close(resolve));
-    await folder[Symbol.asyncDispose]();
-  });
-
-  /** Starts to dial; `failed` gives the next failure. */
-  function start(address: string, policy: DialPolicy, signal?: AbortSignal) {
-    const queue: unknown[] = [];
-    let wake = () => {};
-    const onAttempt = ({ error }: DialAttempt) => {
-      queue.push(error);
-      wake();
-    };
-    const dialed = dialWithRetry(address, { policy, clock, onAttempt, ...(signal && { signal }) });
-    const failed = async () => {
-      while (queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-      return queue.shift();
-    };
-    return { dialed, failed };
-  }
-
-  async function listen(path: string): Promise<void> {
-    server.listen(path);
-    await once(server, "listening");
-  }
-
-  test("a server that comes up later is found, with a new socket", async () => {
-    const path = folder.file("a.sock");
-    const { dialed, failed } = start(`unix://${path}`, spinboxDial);
-    expect(await failed()).toMatchObject({ code: "ENOENT" });
-    clock.advance(20);
-    expect(await failed()).toMatchObject({ code: "ENOENT" });
-    await listen(path);
-    clock.advance(40);
-    const socket = await dialed;
-    if (accepted.length === 0) await once(server, "accepted");
-    accepted[0]?.write("hello");
-    expect(String((await once(socket, "data"))[0])).toBe("hello");
-    expect(accepted).toHaveLength(1);
-    socket.destroy();
-  });
-
-  test("a hybrid vsock that hangs up, then does not answer, then answers", async () => {
-    const path = folder.file("v.sock");
-    await listen(path);
-    const { dialed, failed } = start(`hvsock://${path}:1024`, kataDial);
-    const [first] = (await once(server, "accepted")) as [Socket];
-    expect(String((await once(first, "data"))[0])).toBe("CONNECT 1024\n");
-    first.end();
-    expect(await failed()).toMatchObject({ code: "ERR_VSOCK_HYBRID_CLOSED" });
-    clock.advance(25);
-    // As a paused guest; the window of 50 ms ends it, and the VMM sees the socket go.
-    const [second] = (await once(server, "accepted")) as [Socket];
-    await once(second, "data");
-    second.resume();
-    clock.advance(50);
-    expect(await failed()).toMatchObject({ code: "ETIMEDOUT", message: "no connection within 50 ms" });
-    await once(second, "close");
-    clock.advance(0);
-    const [third] = (await once(server, "accepted")) as [Socket];
-    await once(third, "data");
-    third.write("OK 1073741824\nfirst bytes");
-    const socket = await dialed;
-    expect(String((await once(socket, "data"))[0])).toBe("first bytes");
-    socket.destroy();
-  });
-
-  test("a hybrid vsock whose answer is none fails at once", async () => {
-    const path = folder.file("v.sock");
-    await listen(path);
-    const { dialed } = start(`hvsock://${path}:1024`, kataDial);
-    const error = failure(dialed);
-    const [vmm] = (await once(server, "accepted")) as [Socket];
-    vmm.write("HTTP/1.1 400 Bad Request\r\n");
-    expect(await error).toMatchObject({ code: Code.Unavailable, cause: { code: "ERR_VSOCK_HYBRID_REPLY" } });
-    expect((await error).rawMessage).toContain("(1 attempt in 0 ms)");
-  });
-
-  test("a signal that fires during a handshake closes the socket", async () => {
-    const path = folder.file("v.sock");
-    await listen(path);
-    const stop = new AbortController();
-    const { dialed } = start(`hvsock://${path}:1024`, kataDial, stop.signal);
-    const error = failure(dialed);
-    const [vmm] = (await once(server, "accepted")) as [Socket];
-    vmm.resume();
-    stop.abort(new Error("enough"));
-    expect((await error).code).toBe(Code.Canceled);
-    await once(vmm, "close");
   });
 });

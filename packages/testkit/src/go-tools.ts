@@ -1,4 +1,4 @@
-// Programs written in Go that tests run beside our own: fetched at a pinned version or built from peers/go, once, and kept in
+// Programs written in Go that tests run beside our own: fetched at a pinned version or built from peers/, once, and kept in
 // .cache/peers. Runs nothing of them itself.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -19,7 +19,7 @@ export const goTools = {
 export type GoTool = keyof typeof goTools;
 
 const cache = fileURLToPath(new URL("../../../.cache/peers/", import.meta.url));
-const peers = fileURLToPath(new URL("../peers/go/", import.meta.url));
+const peers = fileURLToPath(new URL("../peers/", import.meta.url));
 const suffix = process.platform === "win32" ? ".exe" : "";
 const asked = new Map<string, Promise<string | undefined>>();
 
@@ -40,18 +40,31 @@ export function goTool(name: GoTool): Promise<string | undefined> {
   });
 }
 
+/** Which module a program is built in, and with which versions of what it uses. */
+export interface GoModule {
+  /** The module's folder in `packages/testkit/peers`. Default `go`. */
+  readonly module?: string;
+  /** A file beside `go.mod` to take instead of it, so that one source is built with several versions of a library. */
+  readonly modfile?: string;
+}
+
 /**
- * The path of a program of ours, built from the folder of that name in `packages/testkit/peers/go`. It is built again when
- * any file of that module has changed.
+ * The path of a program of ours, built from the folder of that name in a module of `packages/testkit/peers`; `.` is the
+ * module's own folder. It is built again when any file of that module, or of one that it replaces by a folder, has changed.
  *
  * @returns `undefined` where Go is missing; the reason is printed.
  * @throws {Error} where Go is missing although `CI` is `true`, and where the program does not compile.
  */
-export function goProgram(name: string): Promise<string | undefined> {
-  return once(`peers/${name}`, async (go) => {
-    const key = await contentKey(peers);
-    return kept(`${name}-${key}-${go}`, name + suffix, (folder) =>
-      run(["build", "-o", join(folder, name + suffix), `./${name}`], peers, { GOFLAGS: "-mod=readonly" }),
+export function goProgram(folder: string, options: GoModule = {}): Promise<string | undefined> {
+  const { module = "go", modfile = "go.mod" } = options;
+  const name = folder === "." ? module : folder;
+  return once(`peers/${module}/${folder}/${modfile}`, async (go) => {
+    const source = join(peers, module);
+    const key = await contentKey(source);
+    const args = ["build", `-modfile=${modfile}`, "-o"];
+    const variant = modfile === "go.mod" ? name : `${name}-${modfile.replace(/\.mod$/, "")}`;
+    return kept(`${variant}-${key}-${go}`, name + suffix, (target) =>
+      run([...args, join(target, name + suffix), `./${folder}`], source, { GOFLAGS: "-mod=readonly" }),
     );
   });
 }
@@ -101,13 +114,16 @@ async function kept(key: string, program: string, make: (folder: string) => Prom
   return path;
 }
 
-async function contentKey(folder: string): Promise<string> {
+async function contentKey(module: string): Promise<string> {
+  const replaced = (await readFile(join(module, "go.mod"), "utf8")).matchAll(/=> (\.\S+)/g);
   const hash = createHash("sha256");
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.sort()) {
-    const content = await readFile(file);
-    hash.update(`${file.slice(folder.length)}\n${content.length}\n`).update(content);
+  for (const folder of [module, ...[...replaced].map(([, path]) => join(module, path as string))]) {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    for (const file of files.sort()) {
+      const content = await readFile(file);
+      hash.update(`${file.slice(folder.length)}\n${content.length}\n`).update(content);
+    }
   }
   return hash.digest("hex").slice(0, 16);
 }

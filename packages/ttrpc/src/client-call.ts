@@ -20,6 +20,8 @@ export abstract class ClientCall implements Deadlined, SignalHearer {
   /** When the call's time is up, on the channel's clock; Infinity for never. */
   deadlineAt: number = Number.POSITIVE_INFINITY;
   metadata: Metadata | undefined = undefined;
+  /** Whether a response has come. */
+  begun = false;
   /** Whether its own signal ended it. */
   canceled = false;
   /** Whoever wants the response's metadata; `undefined` where nobody asked. */
@@ -83,12 +85,17 @@ export abstract class ClientCall implements Deadlined, SignalHearer {
     return this.onHeader !== undefined || this.onTrailer !== undefined;
   }
 
-  /** The response's metadata came, just before its end. A listener that throws fails the call. */
-  tellMetadata(header: Metadata, trailer: Metadata): void {
+  /**
+   * The response's metadata came, just before its end. A listener that throws fails the call.
+   *
+   * @param header `undefined` where no response has begun, as for an error in its place.
+   */
+  tellMetadata(header: Metadata | undefined, trailer: Metadata): void {
     for (const [name, listener, metadata] of [
       ["onHeader", this.onHeader, header],
       ["onTrailer", this.onTrailer, trailer],
     ] as const) {
+      if (metadata === undefined) continue;
       try {
         if (!this.settled) listener?.(metadata);
       } catch (error) {

@@ -58,18 +58,24 @@ export class ClientControl {
   /**
    * Hands a response's metadata to the call, where the server sends any; a response without them has empty ones.
    *
+   * @param begun Whether a response has begun; an error in its place has no header.
    * @returns Those of the end, where some came.
    */
-  metadata(call: ClientCall, details: readonly ErrorDetail[], limits: MetadataLimits): Metadata | undefined {
+  metadata(
+    call: ClientCall,
+    details: readonly ErrorDetail[],
+    limits: MetadataLimits,
+    begun: boolean,
+  ): Metadata | undefined {
     if (!this.#sendsMetadata) return undefined;
     const detail = details.find(isMetadata);
     try {
-      if (detail === undefined) call.tellMetadata(new Metadata(), new Metadata());
-      else {
-        const { header, trailer } = decodeResponseMetadata(detail.value, limits);
-        call.tellMetadata(header, trailer);
-        return trailer;
-      }
+      const { header, trailer } =
+        detail === undefined
+          ? { header: new Metadata(), trailer: new Metadata() }
+          : decodeResponseMetadata(detail.value, limits);
+      call.tellMetadata(begun ? header : undefined, trailer);
+      return detail === undefined ? undefined : trailer;
     } catch (error) {
       call.fail(
         Code.Internal,

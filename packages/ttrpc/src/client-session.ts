@@ -286,7 +286,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
       return call.fail(Code.Internal, `the response cannot be read: ${(error as Error).message}`, "protocol", error);
     }
     const { status } = response;
-    const metadata = this.#control.metadata(call, response.details, this.#limits);
+    const metadata = this.#control.metadata(call, response.details, this.#limits, status === undefined || call.begun);
     // What it tells may end the call.
     if (call.settled) return;
     if (status !== undefined) {
@@ -326,7 +326,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     }
     if (!closes) return;
     // A stream that ends without them had none.
-    this.#control.metadata(call, [], this.#limits);
+    this.#control.metadata(call, [], this.#limits, true);
     call.complete();
   }
 

@@ -49,6 +49,7 @@ export class StreamClientCall extends ClientCall {
 
   /** A response came. */
   deliver(message: object, bytes: number): void {
+    this.begun = true;
     if (this.responses.push(message, bytes)) this.#account?.added(bytes);
   }
 

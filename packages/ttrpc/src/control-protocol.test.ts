@@ -44,6 +44,12 @@ test.each([[[]], [[1]], [[1, 2, 300]]])("features %j are what the generated code
   }
 });
 
+test("more features than there can be are refused", () => {
+  const bytes = (count: number) => Buffer.concat([Buffer.from([0x0a, count]), Buffer.alloc(count, 1)]);
+  expect(featuresCodec.decode(bytes(64), 0, 66)).toMatchObject({ features: { length: 64 } });
+  expect(() => featuresCodec.decode(bytes(65), 0, 67)).toThrow("more than 64 features");
+});
+
 test("features that are not packed, and fields that are not known, are read too", () => {
   const bytes = Buffer.from([0x08, 0x01, 0x10, 0x05, 0x08, 0x02]);
   expect(featuresCodec.decode(bytes, 0, bytes.length)).toEqual({ features: [1, 2] });

@@ -32,6 +32,9 @@ export interface ResponseMetadata {
   readonly trailer: Metadata;
 }
 
+// Many more than there will ever be; a peer may send millions in one frame.
+const mostFeatures = 64;
+
 const nothing: MessageCodec = {
   encode() {},
   decode: () => ({}),
@@ -48,13 +51,16 @@ export const featuresCodec: MessageCodec = {
   },
   decode(bytes, start, end): Features {
     const features: number[] = [];
+    const add = (feature: number): void => {
+      if (features.push(feature) > mostFeatures) throw new WireError(`more than ${mostFeatures} features`);
+    };
     const cursor = { at: start };
     while (cursor.at < end) {
       const tag = readTag(bytes, cursor, end);
-      if (tag === 0x08) features.push(readVarint32(bytes, cursor, end));
+      if (tag === 0x08) add(readVarint32(bytes, cursor, end));
       else if (tag === 0x0a) {
         const to = partEnd(bytes, cursor, end);
-        while (cursor.at < to) features.push(readVarint32(bytes, cursor, to));
+        while (cursor.at < to) add(readVarint32(bytes, cursor, to));
       } else skipField(bytes, cursor, end, tag);
     }
     return { features };

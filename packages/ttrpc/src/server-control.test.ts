@@ -170,7 +170,7 @@ describe("our client", () => {
       const error = await failure(client.fail({}, options));
       expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "gone", details: [] });
       expect(pairs(error.metadata)).toEqual(["t=left", "e=of the error"]);
-      expect(seen.splice(0)).toEqual([["header"], ["trailer", "t=left", "e=of the error"]]);
+      expect(seen.splice(0)).toEqual([["trailer", "t=left", "e=of the error"]]);
       const texts = [];
       for await (const { text } of client.split({}, options)) texts.push(text);
       expect(texts).toEqual(["one"]);

@@ -22,8 +22,6 @@ export interface Wire extends AsyncDisposable {
 
 export interface WireKind {
   readonly name: string;
-  /** Whether responses have metadata. */
-  readonly metadata: boolean;
   open(handlers?: EchoHandlers, server?: ServiceOptions, client?: CallDefaults): Promise<Wire>;
 }
 
@@ -31,7 +29,6 @@ export interface WireKind {
 export const wires: readonly WireKind[] = [
   {
     name: "in-process",
-    metadata: true,
     async open(handlers = {}, server = {}, client = {}) {
       const all = { ...echoHandlers, ...handlers };
       const channel = createInProcessChannel((router) => router.service(EchoService, all, server), client);
@@ -40,7 +37,6 @@ export const wires: readonly WireKind[] = [
   },
   {
     name: "ttrpc",
-    metadata: false,
     async open(handlers = {}, options = {}, client = {}) {
       const folder = await tempFolder();
       const server = ttrpc.serve(options).service(EchoService, { ...echoHandlers, ...handlers });
@@ -57,7 +53,6 @@ export const wires: readonly WireKind[] = [
   },
   {
     name: "gRPC",
-    metadata: true,
     async open(handlers = {}, options = {}, client = {}) {
       const server = serve(options).service(EchoService, { ...echoHandlers, ...handlers });
       const channel = connect(await server.listen("tcp://127.0.0.1:0"), client);
