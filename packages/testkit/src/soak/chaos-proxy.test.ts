@@ -91,7 +91,7 @@ test.each(["cut", "half-close"] as const)("a connection ends by %s after as many
 test("a reset is one", async () => {
   const toServer = { ...calmDirection, ending: { afterBytes: 10, how: "reset" as const } };
   await throughProxy({ toServer }, true, async (socket, done) => {
-    const failed = once(socket, "close");
+    const failed = new Promise((resolve) => socket.on("close", resolve));
     const errors: string[] = [];
     socket.on("error", (error: NodeJS.ErrnoException) => errors.push(`${error.code}`));
     socket.resume().write(data.subarray(0, 100));

@@ -48,18 +48,20 @@ export async function startChaosProxy(options: ChaosProxyOptions): Promise<Chaos
     }
     const back = createConnection({ path: target, allowHalfOpen: true });
     track(back, sockets);
-    // When one side is gone for good, so is the other; a side that ended well passes that on in its direction.
+    const over = new AbortController();
+    const pump = { count, closed: AbortSignal.any([over.signal, ending.signal]) };
     const both = (): void => {
+      over.abort();
       front.destroy();
       back.destroy();
     };
-    front.on("close", both);
-    back.on("close", both);
-    const closed = new AbortController();
-    front.on("close", () => closed.abort());
-    const pump = { count, closed: AbortSignal.any([closed.signal, ending.signal]) };
-    void carry(front, back, plan.toServer, pump).then(both, both);
-    void carry(back, front, plan.toClient, pump).then(both, both);
+    // A side that ended well is not the end of the other one: what it sent may still be on its way.
+    for (const socket of [front, back]) socket.on("error", both);
+    const ended = (kept: boolean): void => {
+      if (!kept) both();
+    };
+    void carry(front, back, plan.toServer, pump).then(ended, both);
+    void carry(back, front, plan.toClient, pump).then(ended, both);
   };
 
   const open = async (where: string | { port: number; host: string }): Promise<Server> => {
@@ -114,8 +116,8 @@ interface Pump {
   readonly closed: AbortSignal;
 }
 
-/** Carries one direction to its end; rejects when the connection is over at once. Resolves only when both ends are to go. */
-async function carry(from: Socket, to: Socket, plan: DirectionPlan, { count, closed }: Pump): Promise<void> {
+/** Carries one direction to its end. Resolves with whether the other one may go on; rejects when the connection is over. */
+async function carry(from: Socket, to: Socket, plan: DirectionPlan, { count, closed }: Pump): Promise<boolean> {
   const { latencyMs, pieceBytes, stall, bytesPerMs, ending } = plan;
   let carried = 0;
   let stalled = stall === undefined;
@@ -137,38 +139,30 @@ async function carry(from: Socket, to: Socket, plan: DirectionPlan, { count, clo
         const { ms } = stall as { ms: number };
         count(ms >= 8000 ? "silence" : "stall");
         await sleep(ms, undefined, { signal: closed });
-        if (ms >= 8000) return;
+        if (ms >= 8000) return false;
       }
-      if (ending !== undefined && carried >= ending.afterBytes) return await end(from, to, ending.how, count, closed);
+      if (ending !== undefined && carried >= ending.afterBytes) {
+        count(ending.how);
+        return end(from, to, ending.how);
+      }
       if (bytesPerMs > 0) await sleep(piece.length / bytesPerMs, undefined, { signal: closed });
       else if (pieceBytes > 0) await turn();
     }
   }
   to.end();
-  await overFor(closed);
+  return true;
 }
 
-async function end(
-  from: Socket,
-  to: Socket,
-  how: "cut" | "half-close" | "reset",
-  count: (name: string) => void,
-  closed: AbortSignal,
-): Promise<void> {
-  count(how);
+function end(from: Socket, to: Socket, how: "cut" | "half-close" | "reset"): boolean {
   if (how === "half-close") {
     to.end();
-    return await overFor(closed);
+    // What still comes goes nowhere, so that the end of this side is seen.
+    from.resume();
+    return true;
   }
-  if (how === "cut") return;
-  for (const socket of [from, to]) {
-    // A unix socket is reset by being closed with bytes that nobody has read.
-    if (socket.remoteAddress !== undefined) socket.resetAndDestroy();
-    else socket.destroy();
+  if (how === "reset") {
+    // A unix socket cannot be reset; closed with bytes that nobody has read, it looks so to the other side.
+    for (const socket of [from, to]) if (socket.remoteAddress !== undefined) socket.resetAndDestroy();
   }
-}
-
-/** The other direction goes on; whoever ends it ends the connection. */
-async function overFor(closed: AbortSignal): Promise<void> {
-  if (!closed.aborted) await once(closed, "abort");
+  return false;
 }
