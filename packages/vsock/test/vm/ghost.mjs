@@ -6,8 +6,12 @@ import { syscalls } from "../../dist/backend.js";
 const VHOST_SET_OWNER = 0xaf01;
 const VHOST_VSOCK_SET_GUEST_CID = 0x4008af60;
 
+// Several runs share a VM.
+let nextCid = 1_000_000 + (process.pid % 100_000) * 100;
+
 /** Claims a CID until the end of the test, or until `vanish()`. */
-export function ghost(test, cid) {
+export function ghost(test) {
+  const cid = nextCid++;
   const fd = openSync("/dev/vhost-vsock", "r+");
   let gone = false;
   const vanish = () => {

@@ -13,7 +13,7 @@ async function timed(promise) {
 }
 
 test("a machine that does not answer is ETIMEDOUT, by the kernel's limit", async (t) => {
-  const { cid } = ghost(t, 101);
+  const { cid } = ghost(t);
   const before = openSockets();
   const { error, ms } = await timed(dial({ cid, port: 1024 }));
   assert.equal(error.message, `connect ETIMEDOUT: connection timed out vsock://${cid}:1024`);
@@ -23,7 +23,7 @@ test("a machine that does not answer is ETIMEDOUT, by the kernel's limit", async
 });
 
 test("timeoutMs shortens the wait", async (t) => {
-  const { cid } = ghost(t, 101);
+  const { cid } = ghost(t);
   const before = openSockets();
   const { error, ms } = await timed(dial({ cid, port: 1024 }, { timeoutMs: 200 }));
   assert.deepEqual([error.code, error.syscall, error.cid], ["ETIMEDOUT", "connect", cid]);
@@ -33,7 +33,7 @@ test("timeoutMs shortens the wait", async (t) => {
 });
 
 test("timeoutMs lengthens the wait beyond the kernel's default", async (t) => {
-  const { cid } = ghost(t, 101);
+  const { cid } = ghost(t);
   const { error, ms } = await timed(dial({ cid, port: 1024 }, { timeoutMs: 2_500 }));
   assert.equal(error.code, "ETIMEDOUT");
   assert.ok(ms >= 2_490, `after ${ms} ms`);
@@ -41,7 +41,7 @@ test("timeoutMs lengthens the wait beyond the kernel's default", async (t) => {
 });
 
 test("a pending connect does not hold the event loop up", async (t) => {
-  const { cid } = ghost(t, 101);
+  const { cid } = ghost(t);
   let turns = 0;
   const ticking = setInterval(() => turns++, 1);
   assert.equal((await failure(dial({ cid, port: 1024 }, { timeoutMs: 1_000 }))).code, "ETIMEDOUT");
@@ -51,7 +51,7 @@ test("a pending connect does not hold the event loop up", async (t) => {
 });
 
 test("an abort ends a pending connect at once, with its reason", async (t) => {
-  const { cid } = ghost(t, 101);
+  const { cid } = ghost(t);
   const before = openSockets();
   const controller = new AbortController();
   const attempts = Array.from({ length: 10 }, () => failure(dial({ cid, port: 1024 }, { signal: controller.signal })));
@@ -67,14 +67,14 @@ test("an abort ends a pending connect at once, with its reason", async (t) => {
 });
 
 test("AbortSignal.timeout() works as well", async (t) => {
-  const { cid } = ghost(t, 101);
+  const { cid } = ghost(t);
   const { error, ms } = await timed(dial({ cid, port: 1024 }, { signal: AbortSignal.timeout(50) }));
   assert.equal(error.name, "TimeoutError");
   assert.ok(ms < 1_900, `after ${ms} ms`);
 });
 
 test("a machine that is gone is ENODEV", async (t) => {
-  const { cid, vanish } = ghost(t, 101);
+  const { cid, vanish } = ghost(t);
   const pending = failure(dial({ cid, port: 1024 }, { timeoutMs: 300 }));
   vanish();
   assert.equal((await failure(dial({ cid, port: 1024 }))).code, "ENODEV");

@@ -35,7 +35,7 @@ test("a worker listens for the main thread, and its end closes its server", asyn
 });
 
 test("a worker with pending connects is terminated at once, and leaves nothing", async (t) => {
-  const silent = ghost(t, 102);
+  const silent = ghost(t);
   const before = openSockets();
   const worker = new Worker(program, { workerData: { pending: silent.cid } });
   const [opened] = await once(worker, "message");
