@@ -183,7 +183,7 @@ describe("response metadata", () => {
 });
 
 describe("keepalive", () => {
-  const keepalive = { intervalMs: 1000, timeoutMs: 500 };
+  const keepalive = { timeMs: 1000, timeoutMs: 500 };
 
   test("asks when nothing came for a while, and closes the connection of a server that is gone", async () => {
     const it = start({ keepalive });
@@ -218,7 +218,7 @@ describe("keepalive", () => {
   });
 
   test("asks again after the interval where the answer may take longer than that", async () => {
-    const it = start({ keepalive: { intervalMs: 100, timeoutMs: 60_000 } });
+    const it = start({ keepalive: { timeMs: 100, timeoutMs: 60_000 } });
     const call = it.client.echo({});
     const peer = await it.peer();
     const { id } = await peer.next();
@@ -257,8 +257,8 @@ describe("keepalive", () => {
   test.each([
     [false, 0],
     [true, 1],
-  ])("without calls: whenIdle %s", async (whenIdle, pings) => {
-    const it = start({ keepalive: { ...keepalive, whenIdle } });
+  ])("without calls: withoutCalls %s", async (withoutCalls, pings) => {
+    const it = start({ keepalive: { ...keepalive, withoutCalls } });
     const call = it.client.echo({});
     const peer = await it.peer();
     peer.send(responseFrame((await peer.next()).id, new Uint8Array(0)));
@@ -270,9 +270,9 @@ describe("keepalive", () => {
   });
 
   test.each([
-    [{ intervalMs: 0 }, "keepalive.intervalMs must be a number of milliseconds above 0, not 0"],
-    [{ intervalMs: 1, timeoutMs: -1 }, "keepalive.timeoutMs must be a number of milliseconds above 0, not -1"],
-    [{ intervalMs: 1, peers: "all" as never }, 'keepalive.peers must be "ours" or "any", not "all"'],
+    [{ timeMs: 0 }, "keepalive.timeMs must be a number of milliseconds above 0, not 0"],
+    [{ timeMs: 1, timeoutMs: -1 }, "keepalive.timeoutMs must be a number of milliseconds above 0, not -1"],
+    [{ timeMs: 1, peers: "all" as never }, 'keepalive.peers must be "ours" or "any", not "all"'],
   ])("%j is refused by name", (keepalive, message) => {
     expect(() => startCalling({ keepalive })).toThrow(message);
   });

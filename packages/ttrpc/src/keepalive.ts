@@ -6,11 +6,11 @@ import type { Clock, Timer } from "./link.js";
 /** When to ask whether the server is still there. */
 export interface KeepaliveOptions {
   /** How long nothing may have come before the server is asked, in milliseconds. */
-  readonly intervalMs: number;
+  readonly timeMs: number;
   /** How long the answer may take, in milliseconds; then the connection is closed. Default 20,000, as gRPC has it. */
   readonly timeoutMs?: number;
   /** Whether to ask also while no call is under way. Default false: a connection that nobody uses may be dead for long. */
-  readonly whenIdle?: boolean;
+  readonly withoutCalls?: boolean;
   /**
    * Which servers are asked: `ours` (default), which know the question; or `any`, as other ttrpc servers answer it too, with
    * an error, which shows that they live.
@@ -23,9 +23,9 @@ export class Keepalive {
   readonly #home: ControlHome;
   readonly #control: ClientControl;
   readonly #clock: Clock;
-  readonly #intervalMs: number;
+  readonly #timeMs: number;
   readonly #timeoutMs: number;
-  readonly #whenIdle: boolean;
+  readonly #withoutCalls: boolean;
   readonly #any: boolean;
   #heardAt: number;
   #askedAt: number | undefined;
@@ -35,12 +35,12 @@ export class Keepalive {
     this.#home = home;
     this.#control = control;
     this.#clock = clock;
-    this.#intervalMs = options.intervalMs;
+    this.#timeMs = options.timeMs;
     this.#timeoutMs = options.timeoutMs ?? 20_000;
-    this.#whenIdle = options.whenIdle ?? false;
+    this.#withoutCalls = options.withoutCalls ?? false;
     this.#any = options.peers === "any";
     this.#heardAt = clock.now();
-    this.#wait(this.#intervalMs);
+    this.#wait(this.#timeMs);
   }
 
   /** Something came: the server is there. */
@@ -68,9 +68,9 @@ export class Keepalive {
       if (leftMs > 0) return this.#waitForAnswer(leftMs);
       return this.#home.dead(`the server has not answered a ping within ${this.#timeoutMs} ms`);
     }
-    if (quietMs < this.#intervalMs) return this.#wait(this.#intervalMs - quietMs);
+    if (quietMs < this.#timeMs) return this.#wait(this.#timeMs - quietMs);
     if (!this.#any && this.#control.known === false) return;
-    if (!this.#whenIdle && this.#home.calls === 0) return this.#wait(this.#intervalMs);
+    if (!this.#withoutCalls && this.#home.calls === 0) return this.#wait(this.#timeMs);
     this.#askedAt = now;
     this.#control.ping();
     this.#waitForAnswer(this.#timeoutMs);
@@ -78,16 +78,16 @@ export class Keepalive {
 
   /** No longer than until the next question would be due: the answer is not waited for, only looked for. */
   #waitForAnswer(leftMs: number): void {
-    this.#wait(Math.min(leftMs, this.#intervalMs));
+    this.#wait(Math.min(leftMs, this.#timeMs));
   }
 }
 
 /** @throws {RpcError} Code.InvalidArgument naming the option that is wrong. */
 export function checkKeepalive(options: KeepaliveOptions | undefined): KeepaliveOptions | undefined {
   if (options === undefined) return undefined;
-  const { intervalMs, timeoutMs = 1, peers = "ours" } = options;
+  const { timeMs, timeoutMs = 1, peers = "ours" } = options;
   for (const [name, value] of [
-    ["intervalMs", intervalMs],
+    ["timeMs", timeMs],
     ["timeoutMs", timeoutMs],
   ] as const) {
     if (typeof value === "number" && value > 0 && Number.isFinite(value)) continue;

@@ -32,6 +32,7 @@ export function checkAddress(address: HybridAddress): HybridAddress {
 export function checkPath(path: string): string {
   if (typeof path !== "string" || path === "")
     throw invalid("the path of a hybrid vsock must be a string that is not empty");
+  if (/^[a-z]+:\/\//.test(path)) throw invalid(`"${path}" is an address; give the path of the unix socket alone`);
   if (path.includes("\0")) throw invalid(`the path ${JSON.stringify(path)} holds a NUL`);
   const size = Buffer.byteLength(path, "utf8");
   if (size > longestPath) throw invalid(`the path ${path} has ${size} bytes; a socket's may have ${longestPath}`);
@@ -41,7 +42,9 @@ export function checkPath(path: string): string {
 /** @throws {TypeError} `ERR_INVALID_ARG_VALUE` when it is no vsock port. */
 export function checkPort(port: number): number {
   if (!Number.isInteger(port) || port < 0 || port > 2 ** 32 - 2) {
-    throw invalid(`the vsock port ${String(port)} is not a whole number from 0 to ${2 ** 32 - 2}`);
+    throw invalid(
+      `the vsock port ${typeof port === "string" ? JSON.stringify(port) : String(port)} is not a whole number from 0 to ${2 ** 32 - 2}`,
+    );
   }
   return port;
 }
@@ -53,7 +56,9 @@ export function checkPort(port: number): number {
  */
 export function checkTimeout(name: string, ms: number): number {
   if (typeof ms !== "number" || !(ms > 0))
-    throw invalid(`${name} must be a number of milliseconds above 0, not ${String(ms)}`);
+    throw invalid(
+      `${name} must be a number of milliseconds above 0, not ${typeof ms === "string" ? JSON.stringify(ms) : String(ms)}`,
+    );
   return Math.min(ms, 2 ** 31 - 1);
 }
 

@@ -81,7 +81,8 @@ async function answer(line: FirstLine, to: HybridAddress, signal: AbortSignal): 
   const { received } = line;
   if (is === "closed") {
     const got = received.length === 0 ? "" : `; it had sent ${quoted(received)}`;
-    const why = "the VMM closed the connection before its answer (nobody listens on the port, or the guest is not up)";
+    const why =
+      "the VMM closed the connection before its answer (nobody listens on the port, the guest is not up, or this is no VMM's socket)";
     throw hybridError("ERR_VSOCK_HYBRID_CLOSED", to, `${why}${got}`, cause);
   }
   if (is === "long") {

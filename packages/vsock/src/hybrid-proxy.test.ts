@@ -350,5 +350,11 @@ describe("the proxy", () => {
     await expect(hybridProxy({ path: "/a", connect }, { maxConnections: 0 })).rejects.toMatchObject(invalid);
     expect(() => unixPorts({ x: "/a" } as Record<string, string>)).toThrow("the vsock port NaN");
     expect(() => unixPorts({ 1: "" })).toThrow("must be a string that is not empty");
+    const address = '"unix:///run/a.sock" is an address; give the path of the unix socket alone';
+    expect(() => unixPorts({ 1: "unix:///run/a.sock" })).toThrow(address);
+    for (const ports of ["/a", new Map([[1, "/a"]]), null]) {
+      expect(() => unixPorts(ports as never)).toThrow("unixPorts() takes an object from ports to paths");
+    }
+    await expect(hybridProxy({ path: "hvsock:///a:5", connect })).rejects.toThrow("is an address");
   });
 });

@@ -165,7 +165,7 @@ export const serverCases: Readonly<Record<string, ServerCase>> = {
     // Three calls that hang, three that work, one more; and one question.
     equal(requests.length, 8, "requests on the connection");
     // A connection of its own, on which every silence of a moment is asked about.
-    const keepalive = { intervalMs: 10, timeoutMs: 60_000, whenIdle: true, peers: "any" } as const;
+    const keepalive = { timeMs: 10, timeoutMs: 60_000, withoutCalls: true, peers: "any" } as const;
     const pinging = connect(`unix://${tap.path}`, { keepalive });
     try {
       const asked = createClient(EchoService, pinging);
