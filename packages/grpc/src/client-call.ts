@@ -8,7 +8,14 @@ import {
   status as statusCode,
 } from "@grpc/grpc-js";
 import { type CallOptions, Code, type FailureReason, type Metadata, RpcError, toMetadata } from "@guestwire/rpc";
-import { checkSignal, checkTimeout, withoutStack } from "@guestwire/rpc/transport";
+import {
+  checkSignal,
+  checkTimeout,
+  type SignalHearer,
+  unwatchSignal,
+  watchSignal,
+  withoutStack,
+} from "@guestwire/rpc/transport";
 import { isTransportFault, statusError } from "./client-errors.js";
 import type { Limits } from "./limits.js";
 import { fromGrpcMetadata, toGrpcMetadata } from "./metadata.js";
@@ -36,7 +43,7 @@ export interface CallHome {
 }
 
 /** What all kinds of client calls share. */
-export abstract class ClientCall implements InterceptingListener {
+export abstract class ClientCall implements InterceptingListener, SignalHearer {
   readonly method: PreparedMethod;
   /** Whether the call has its result, its error, or was given up. */
   settled = false;
@@ -69,9 +76,9 @@ export abstract class ClientCall implements InterceptingListener {
     if (metadata !== undefined) this.#setMetadata(toMetadata(metadata));
     if (timeoutMs !== undefined && timeoutMs !== 0) this.#deadline = Date.now() + timeoutMs;
     if (signal === undefined) return;
-    if (signal.aborted) return this.#aborted(signal);
+    if (signal.aborted) return this.signalFired(signal);
     this.#signal = signal;
-    signal.addEventListener("abort", this);
+    watchSignal(signal, this);
   }
 
   /** Encodes what can be encoded before there is a connection. @throws when it cannot be. */
@@ -129,8 +136,10 @@ export abstract class ClientCall implements InterceptingListener {
   }
 
   /** @internal The signal's event. */
-  handleEvent(): void {
-    if (this.#signal !== undefined) this.#aborted(this.#signal);
+  signalFired(signal: AbortSignal): void {
+    const { reason } = signal;
+    const text = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : "";
+    this.fail(Code.Canceled, `the call was canceled${text === "" ? "" : `: ${text}`}`, "canceled", reason);
   }
 
   /** Ends the call with an error of this side. Does nothing once it is settled. */
@@ -163,7 +172,7 @@ export abstract class ClientCall implements InterceptingListener {
   protected release(abandoned: boolean): void {
     this.settled = true;
     clearTimeout(this.#timer);
-    if (this.#signal !== undefined) this.#signal.removeEventListener("abort", this);
+    if (this.#signal !== undefined) unwatchSignal(this.#signal, this);
     if (abandoned && this.call !== undefined) cancel(this.call);
     this.home.settled(this);
   }
@@ -219,12 +228,6 @@ export abstract class ClientCall implements InterceptingListener {
 
   #late(): void {
     this.fail(Code.DeadlineExceeded, "the deadline passed", "deadline");
-  }
-
-  #aborted(signal: AbortSignal): void {
-    const { reason } = signal;
-    const text = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : "";
-    this.fail(Code.Canceled, `the call was canceled${text === "" ? "" : `: ${text}`}`, "canceled", reason);
   }
 }
 

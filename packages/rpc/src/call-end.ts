@@ -2,6 +2,7 @@
 // Comes once; then nothing is left of it, neither timer nor listener. Knows neither wire nor messages.
 import { Code } from "./code.js";
 import { type FailureReason, RpcError } from "./rpc-error.js";
+import { type SignalHearer, unwatchSignal, watchSignal } from "./signal-watch.js";
 
 /** Told once how a call ended: with this error on this side, or (`undefined`) in whatever way the call itself came to. */
 export type EndListener = (error: RpcError | undefined) => void;
@@ -33,7 +34,7 @@ function shown(value: unknown): string {
 }
 
 /** Watches what may end a call early. */
-export class CallEnd {
+export class CallEnd implements SignalHearer {
   /** The method called, for errors. */
   readonly path: string;
   /** Where the call goes, for errors. */
@@ -66,7 +67,7 @@ export class CallEnd {
     const fired = signals.find((signal) => signal.aborted);
     if (fired !== undefined) this.#canceled(fired.reason);
     else {
-      for (const signal of signals) signal.addEventListener("abort", this);
+      for (const signal of signals) watchSignal(signal, this);
       if (this.deadlineAt !== Number.POSITIVE_INFINITY) this.#arm();
     }
   }
@@ -85,9 +86,9 @@ export class CallEnd {
     return Math.max(0, this.deadlineAt - performance.now());
   }
 
-  /** @internal One of the signals fired. The object itself is the listener, so that nothing is allocated. */
-  handleEvent(event: Event): void {
-    this.#canceled((event.target as AbortSignal).reason);
+  /** @internal One of the signals fired. */
+  signalFired(signal: AbortSignal): void {
+    this.#canceled(signal.reason);
   }
 
   /** Ends the call with an error of this side. Does nothing once it is over. */
@@ -112,7 +113,7 @@ export class CallEnd {
     if (this.settled) return;
     this.settled = true;
     clearTimeout(this.#timer);
-    for (const signal of this.#signals) signal.removeEventListener("abort", this);
+    for (const signal of this.#signals) unwatchSignal(signal, this);
     const waiting = this.#waiting;
     const listeners = this.#listeners;
     this.#waiting = undefined;

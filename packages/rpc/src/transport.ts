@@ -50,6 +50,7 @@ export { closedResponses, endedResponses } from "./response-stream.js";
 export type { MethodRoute, Request, Response } from "./router.js";
 export { withoutStack } from "./rpc-error.js";
 export { ServerCall } from "./server-call.js";
+export { type SignalHearer, unwatchSignal, watchSignal } from "./signal-watch.js";
 export { readStatus, type Status, writeDetails, writeStatus } from "./status.js";
 export { abandon, isStream, iterate, leave, type MessageIterator, onlyMessage } from "./streams.js";
 export { timedOut, type WithinOptions, within } from "./within.js";

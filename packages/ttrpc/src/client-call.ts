@@ -1,10 +1,9 @@
 // One call of a client, from the moment it is made: waiting for a connection, for its turn, for the answer. It settles
 // once and then owns nothing. Knows its session as an interface only.
 import { Code, type FailureReason, type Metadata, RpcError } from "@guestwire/rpc";
-import { withoutStack } from "@guestwire/rpc/transport";
+import { type SignalHearer, unwatchSignal, watchSignal, withoutStack } from "@guestwire/rpc/transport";
 import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
 import type { PreparedMethod } from "./prepared-method.js";
-import { type SignalHearer, unwatchSignal, watchSignal } from "./signal-watch.js";
 
 /** Where a call was sent; told when the call ends. */
 export interface CallHome {

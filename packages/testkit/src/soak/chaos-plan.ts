@@ -65,10 +65,13 @@ export function planConnection(random: SimRandom, faults: ReadonlySet<Fault>): C
   const toServerHasIt = random.chance(0.5);
   const afterBytes = Math.floor(10 ** (random.next() * 5.5));
   const direction = (mine: boolean): DirectionPlan => {
+    const bytesPerMs = has("slow", 0.2) ? random.pick([500, 2000]) : 0;
+    const pieceBytes = has("pieces", 0.6) ? random.pick([1, 7, 60, 1000, 9000]) : 0;
     const common = {
       latencyMs: has("latency", 0.6) ? random.int(1, 15) : 0,
-      pieceBytes: has("pieces", 0.6) ? random.pick([1, 7, 60, 1000, 9000]) : 0,
-      bytesPerMs: has("slow", 0.2) ? random.pick([500, 2000]) : 0,
+      // A slow reader takes pieces of its own size.
+      pieceBytes: bytesPerMs > 0 ? 0 : pieceBytes,
+      bytesPerMs,
     };
     const fault = mine ? chosen : undefined;
     if (fault === "stall") return { ...common, stall: { afterBytes, ms: random.int(50, 1500) }, ending: undefined };

@@ -65,7 +65,6 @@ answerQuestions({
   async close() {
     pause();
     await Promise.all(loads.map((load) => load.close()));
-    loads = [];
     stall.stop();
     // Whatever ends with a socket's last event.
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -67,7 +67,7 @@ test("calls with a deadline end in time while the server is stopped, and are ser
 });
 
 test("keepalive closes the connection to a stopped server, and the next call is served when it goes on", async () => {
-  const channel = connect(address, { waitForReady: true, keepalive: { intervalMs: 100, timeoutMs: 100 } });
+  const channel = connect(address, { waitForReady: true, keepalive: { timeMs: 100, timeoutMs: 100 } });
   const client = createClient(EchoService, channel);
   await client.echo({ text: "before" });
   server.kill("SIGSTOP");
@@ -91,7 +91,7 @@ test("keepalive closes the connection to a stopped server, and the next call is 
 });
 
 test("keepalive finds a new server in place of the stopped one", async () => {
-  const channel = connect(address, { waitForReady: true, keepalive: { intervalMs: 100, timeoutMs: 2000 } });
+  const channel = connect(address, { waitForReady: true, keepalive: { timeMs: 100, timeoutMs: 2000 } });
   const client = createClient(EchoService, channel);
   await client.echo({ text: "before" });
   const stopped = server;

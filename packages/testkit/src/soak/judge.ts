@@ -42,6 +42,8 @@ export function judge(
   now: number,
   stallMs: (since: number) => number,
 ): string | undefined {
+  // What had come in time may be read later.
+  if (error === undefined && call.pausesMs > 0) return undefined;
   const due = dueAt(call);
   const late = now - due;
   if (late > lateMs && late > lateMs + stallMs(due)) {

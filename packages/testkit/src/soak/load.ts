@@ -11,6 +11,8 @@ import type { Profile } from "./profiles.js";
 
 // A handler that hangs may outlive its call for as long as its own deadline.
 const endlessMs = 1500;
+// Where nothing else ends a call, more time would only mean fewer calls.
+const silentMs = 2000;
 const mostAtOnce = 24;
 const weights = operations.reduce((sum, { weight }) => sum + weight, 0);
 
@@ -102,7 +104,8 @@ export class Load {
     const random = new SimRandom(this.#random.seed());
     const short = operation.endless === true || random.chance(0.2);
     const free = !this.profile.needsDeadline && random.chance(0.3);
-    const timeoutMs = short ? random.int(1, endlessMs) : free ? Number.POSITIVE_INFINITY : 20_000;
+    const long = this.profile.needsDeadline ? silentMs : 20_000;
+    const timeoutMs = short ? random.int(1, endlessMs) : free ? Number.POSITIVE_INFINITY : long;
     const call: CallTerms = {
       name: operation.name,
       profile: this.profile,

@@ -45,7 +45,7 @@ export const profiles: readonly Profile[] = [
     ...base,
     name: "silence",
     faults: ["silence", "latency"],
-    options: { waitForReady: true, keepalive: { intervalMs: 200, timeoutMs: 500 } },
+    options: { waitForReady: true, keepalive: { timeMs: 200, timeoutMs: 500 } },
     excuses: ["connection_closed", "deadline"],
   },
   {
@@ -62,7 +62,7 @@ export const profiles: readonly Profile[] = [
     name: "mortal",
     server: "mortal",
     faults: undefined,
-    options: { waitForReady: true, keepalive: { intervalMs: 200, timeoutMs: 500 } },
+    options: { waitForReady: true, keepalive: { timeMs: 200, timeoutMs: 500 } },
     excuses: ["connection_closed", "deadline"],
   },
 ];
