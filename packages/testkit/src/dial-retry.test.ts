@@ -260,6 +260,10 @@ describe("dialing", () => {
     await expect(dialWithRetry("unix:/a", { timeoutMs: -1 })).rejects.toMatchObject({ code });
     await expect(dialWithRetry("unix:/a", { signal: 5 as unknown as AbortSignal })).rejects.toMatchObject({ code });
     await expect(dialWithRetry(() => 5 as unknown as Duplex)).rejects.toMatchObject({ code });
+    await expect(dialWithRetry("unix:/a", { timeout: 5 } as never)).rejects.toMatchObject({
+      code,
+      rawMessage: 'dialWithRetry() has no option "timeout"',
+    });
     await expect(dialWithRetry("vsock://any:1")).rejects.toMatchObject({ code });
   });
 });

@@ -82,7 +82,7 @@ describe("a unix socket", () => {
     await using other = await rawListen(path);
     expect(await refusal(`unix:${path}`)).toMatchObject({
       code: Code.AlreadyExists,
-      rawMessage: `unix://${path} is in use by another process`,
+      rawMessage: `unix://${path} is in use already`,
     });
     await using peer = await rawConnect(path);
     expect(peer.isClosed).toBe(false);
@@ -134,7 +134,7 @@ describe("a tcp port", () => {
     const error = await refusal(listener.address);
     expect(error).toMatchObject({
       code: Code.AlreadyExists,
-      rawMessage: `${listener.address} is in use by another process`,
+      rawMessage: `${listener.address} is in use already`,
     });
     await close(listener);
   });

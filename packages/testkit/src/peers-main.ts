@@ -1,7 +1,13 @@
 // Fetches and builds every program that tests run beside our own, so that no test waits for it: `npx -y pnpm@12 build:peers`.
 import { fetchContainerPrograms } from "./containerd/programs.js";
 import { type GoTool, goProgram, goTool, goTools } from "./go-tools.js";
+import { programOptions } from "./program-options.js";
 import { rustArcbox, rustProgram } from "./rust-tools.js";
+
+programOptions(
+  "usage: build:peers\n\nfetches and builds every program that tests run beside our own; takes no options",
+  {},
+);
 
 const wanted: [name: string, make: () => Promise<string | undefined>][] = [
   ...(Object.keys(goTools) as GoTool[]).map((name): [string, () => Promise<string | undefined>] => [

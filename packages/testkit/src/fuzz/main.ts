@@ -1,8 +1,8 @@
 // pnpm fuzz: feeds decoders and sessions with bytes that lead to new code. Runs from the sources.
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
-import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
+import { programOptions } from "../program-options.js";
 import { readCorpus, writeCorpus, writeCrash } from "./corpus.js";
 import { type Coverage, startCoverage } from "./coverage.js";
 import { failureOf, fuzz, watchBackground } from "./fuzzer.js";
@@ -19,7 +19,7 @@ pnpm fuzz --list
 --save     put what was found into the corpus, and leave out what adds nothing
 --blind    without coverage              --replay   run one input`;
 
-const { values } = parseArgs({
+const { values } = programOptions(usage, {
   options: {
     target: { type: "string", multiple: true },
     seconds: { type: "string", default: "60" },
@@ -30,7 +30,6 @@ const { values } = parseArgs({
     blind: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
 });
 
@@ -118,8 +117,7 @@ watchBackground();
 setFlagsFromString("--max-old-space-size=2048");
 try {
   let good = true;
-  if (values.help) console.log(usage);
-  else if (values.list) for (const { name, checks } of fuzzTargets) console.log(`${name.padEnd(18)}${checks}`);
+  if (values.list) for (const { name, checks } of fuzzTargets) console.log(`${name.padEnd(18)}${checks}`);
   else if (values.replay !== undefined) good = await replay(values.replay);
   else {
     for (const target of chosen()) {

@@ -1,9 +1,14 @@
 // Runs every peer through every case and prints the tables: `npx -y pnpm@12 matrix`. Ends with 1 when a case failed.
 // With --write it runs nothing, and puts the tables that are claimed into docs/peers.md.
 import { readFile, writeFile } from "node:fs/promises";
+import { programOptions } from "../program-options.js";
 import { matrices } from "./matrices.js";
 import { casesOf, documentMatrix, type Matrix, peerLabel, renderMatrix, type Verdict } from "./matrix.js";
 
+const usage = `usage: matrix [--write]
+
+--write  runs nothing; puts the tables that are claimed into docs/peers.md`;
+const { values } = programOptions(usage, { options: { write: { type: "boolean", default: false } } });
 const page = new URL("../../../../docs/peers.md", import.meta.url);
 
 async function writeTables(): Promise<void> {
@@ -39,5 +44,5 @@ async function runAll(matrix: Matrix): Promise<void> {
   console.log(`\n${matrix.title}\n\n${renderMatrix(matrix, found)}`);
 }
 
-if (process.argv.includes("--write")) await writeTables();
+if (values.write) await writeTables();
 else for (const matrix of matrices) await runAll(matrix);

@@ -5,8 +5,8 @@ import { failureText, planText } from "./report.js";
 import { runPlan, runSeed } from "./run.js";
 import { shrink } from "./shrink.js";
 
-/** Runs the world of a seed and prints everything. @returns Whether all promises held. */
-export async function printWorld(seed: number): Promise<boolean> {
+/** Runs the world of a seed and prints everything; `bug` names the one that is planted. @returns Whether all promises held. */
+export async function printWorld(seed: number, bug?: string): Promise<boolean> {
   const plan = makePlan(seed);
   const result = await runPlan(await loadProduct(), plan, true);
   console.log(planText(plan));
@@ -15,16 +15,16 @@ export async function printWorld(seed: number): Promise<boolean> {
     console.log(`SEED=${seed}: all promises hold after ${result.steps} steps; trace ${result.hash}`);
     return true;
   }
-  console.log(`\n${await explainFailure(seed)}`);
+  console.log(`\n${await explainFailure(seed, bug)}`);
   return false;
 }
 
 /** Says how the world of a seed fails: the smallest form of it, and what happens there. */
-export async function explainFailure(seed: number): Promise<string> {
+export async function explainFailure(seed: number, bug?: string): Promise<string> {
   const product = await loadProduct();
   const result = await runSeed(product, seed);
   const { violation } = result;
   // Each run is the same as the last one, unless something from outside of the simulation got in.
   if (violation === undefined) return `SEED=${seed} did not fail a second time: the world is not deterministic`;
-  return failureText(result, await shrink(product, makePlan(seed), violation.invariant));
+  return failureText(result, await shrink(product, makePlan(seed), violation.invariant), bug);
 }

@@ -45,9 +45,9 @@ export interface ChannelPlan {
 
 /** When a channel asks whether its server is there. */
 export interface KeepalivePlan {
-  readonly intervalMs: number;
+  readonly timeMs: number;
   readonly timeoutMs: number;
-  readonly whenIdle: boolean;
+  readonly withoutCalls: boolean;
   readonly peers: "ours" | "any";
 }
 
@@ -127,9 +127,9 @@ function makeChannel(random: SimRandom, server: number): ChannelPlan {
     control: random.chance(0.7),
     keepalive: random.chance(0.25)
       ? {
-          intervalMs: random.pick([20, 100, 500]),
+          timeMs: random.pick([20, 100, 500]),
           timeoutMs: random.pick([50, 500, 20_000]),
-          whenIdle: random.chance(0.5),
+          withoutCalls: random.chance(0.5),
           peers: random.pick(["ours", "any"]),
         }
       : undefined,

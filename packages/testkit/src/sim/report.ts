@@ -10,12 +10,12 @@ export function headline({ seed, steps, violation }: RunResult): string {
   return `SEED=${seed} step=${steps} ${violation?.invariant}: ${violation?.message}`;
 }
 
-/** A failure and its smallest form. */
-export function failureText(result: RunResult, small: SmallFailure): string {
+/** A failure and its smallest form. Where a bug is planted, its name is part of how to see it again. */
+export function failureText(result: RunResult, small: SmallFailure, bug?: string): string {
   const { lines } = small.result;
   return [
     headline(result),
-    `replay: SEED=${result.seed} npx -y pnpm@12 sim`,
+    `replay: SEED=${result.seed} npx -y pnpm@12 sim${bug === undefined ? "" : ` --bug ${bug}`}`,
     "",
     `the smallest list of operations that breaks ${result.violation?.invariant} (step ${small.result.steps}):`,
     planText(small.plan),

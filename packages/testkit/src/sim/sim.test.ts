@@ -79,7 +79,10 @@ describe("a broken promise", () => {
     expect(small.plan.operations[0]?.do).toBe("call");
     expect((await runPlan(broken, small.plan)).violation?.invariant).toBe("I7");
     const text = failureText(failure, small);
-    expect(text).toContain(`replay: SEED=${failure.seed} `);
+    expect(text).toContain(`replay: SEED=${failure.seed} npx -y pnpm@12 sim\n`);
+    // Without the bug, the same world keeps its promises.
+    const planted = failureText(failure, small, "ids-skip");
+    expect(planted).toContain(`replay: SEED=${failure.seed} npx -y pnpm@12 sim --bug ids-skip\n`);
     expect(text).toContain("client wrote");
   });
 });

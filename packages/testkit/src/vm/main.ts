@@ -1,16 +1,28 @@
 // Runs tests in VMs: `npx -y pnpm@12 test:vm`. Ends with 0 when all checks passed, and when VMs cannot run here, which it says;
 // with CI=true that is a failure.
-import { parseArgs } from "node:util";
+import { programOptions, refuse } from "../program-options.js";
 import { bootVm } from "./boot.js";
 import { createChecks } from "./checks.js";
 import { hybrid } from "./hybrid/hybrid.js";
 import { loopback, loopbackModules } from "./loopback.js";
+import { nested } from "./nested/nested.js";
 import type { VmParts } from "./parts.js";
 import { prerequisites } from "./prerequisites.js";
 
-const usage = "usage: main.js [setup | loopback [-- COMMAND...] | hybrid | shell]";
-const { positionals } = parseArgs({ allowPositionals: true });
-const [name = "all", ...command] = positionals;
+const usage = "usage: test:vm [setup | loopback [-- COMMAND...] | hybrid | nested | shell]";
+const words = process.argv.slice(2);
+// Dashes in front are pnpm's; those behind the name are the command's.
+const args = words[0] === "--" ? words.slice(1) : words;
+const [name = "all", ...command] = programOptions(usage, { allowPositionals: true }, args).positionals;
+// The nested run takes its time, and runs only when it is asked for.
+const tests = new Map([
+  ["loopback", [loopback]],
+  ["hybrid", [hybrid]],
+  ["nested", [nested]],
+  ["all", [hybrid, loopback]],
+]);
+if (!tests.has(name) && name !== "setup" && name !== "shell") refuse(`there is no "${name}"; ${usage}`);
+if (command.length > 0 && name !== "loopback") refuse(`"${command[0]}" is one word too many; ${usage}`);
 const ci = process.env["CI"] === "true";
 
 // The folder of a run is removed when its VM has ended; the VM itself ends with this process in any case.
@@ -49,13 +61,8 @@ async function main(): Promise<number> {
   }
   if (name === "shell") return runCommand(parts, ["sh", "-i"], true);
   if (name === "loopback" && command.length > 0) return runCommand(parts, command, false);
-  const programs = { loopback: [loopback], hybrid: [hybrid], all: [hybrid, loopback] }[name];
-  if (programs === undefined || command.length > 0) {
-    console.error(usage);
-    return 2;
-  }
   const checks = createChecks();
-  for (const program of programs) {
+  for (const program of tests.get(name) ?? []) {
     await program(checks, parts).catch((error: unknown) =>
       checks.check("it ran to its end", () => Promise.reject(error)),
     );

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { expect as claim, createChecks } from "./checks.js";
 import { fromLines, fromStanzas } from "./debian-archive.js";
 import { commandScript, keptPaths, quote } from "./init-script.js";
+import { innerCommand } from "./nested/inner-guest.js";
 import { howToGet } from "./prerequisites.js";
 import { kernelCommandLine, qemuArguments } from "./qemu-arguments.js";
 import { readTestCounts } from "./test-counts.js";
@@ -26,6 +27,15 @@ test("a VM for a vhost-user device has memory that can be shared", () => {
   expect(args).toContain("vhost-user-vsock-pci,chardev=vsock");
   expect(args).toContain("file,id=console,path=/a,,b");
   expect(qemuArguments({ ...options, sharedMemory: false }).join(" ")).not.toContain("share=on");
+});
+
+test("the guest inside a VM has the kernel's vhost_vsock, its console on standard output, and no way to hang after a panic", () => {
+  const command = innerCommand({ qemu: "/q", kernel: "/k", initramfs: "/a b" });
+  const after = (name: string): string | undefined => command[command.indexOf(name) + 1];
+  expect([command[0], after("-kernel"), after("-initrd"), after("-serial")]).toEqual(["/q", "/k", "/a b", "stdio"]);
+  expect(after("-device")).toBe("vhost-vsock-pci,guest-cid=42");
+  expect(after("-append")).toMatch(/^console=ttyS0 quiet panic=-1 /);
+  expect(command).toContain("-no-reboot");
 });
 
 test("a command and its environment come through a shell unchanged", () => {

@@ -20,3 +20,10 @@ export {
   ResponseMetadata_MetadataEntrySchema,
   ResponseMetadataSchema,
 } from "../gen/guestwire/control/v1/control_pb.js";
+export {
+  type ControlServiceClient,
+  type ControlServiceHandler,
+  ControlServiceMethods,
+  createControlServiceClient,
+  registerControlService,
+} from "../gen/guestwire/control/v1/control_rpc.js";

@@ -1,17 +1,24 @@
 // Plants each bug and lets the simulator look for it: `npx -y pnpm@12 sim:planted`, with names of bugs for some of them.
 // Fails when a bug is found by no seed.
-import { parseArgs } from "node:util";
+import { programOptions, refuse, wholeNumber } from "../../program-options.js";
 import { runSwarm, type SwarmResult } from "../threads.js";
 import { plantedBugs } from "./bugs.js";
 
-const { values, positionals } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
+const usage = `usage: sim:planted [--seeds N] [NAME]...
+
+NAME     a bug of planted/bugs.ts (default: all)
+--seeds  how many worlds look for each at most (default 10000)`;
+
+const { values, positionals } = programOptions(usage, {
   allowPositionals: true,
   options: { seeds: { type: "string", default: "10000" } },
 });
 // For bugs that are known to be out of reach: enough to see whether they still are.
 const seedsOutOfReach = 1000;
-const seeds = Number(values.seeds);
+const seeds = wholeNumber("--seeds", values.seeds);
+for (const word of positionals) {
+  if (!plantedBugs.some(({ name }) => name === word)) refuse(`there is no planted bug "${word}"`);
+}
 const wanted = plantedBugs.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 console.log("| bug | kind | found by | first seed | seeds run | time |");
