@@ -5,10 +5,12 @@ import { type CallDefaults, type CallOptions, type Channel, type CloseOptions, C
 import {
   abandon,
   CallEnd,
+  checkKnown,
   clientStreams,
   closedResponses,
   type MessageStream,
   methodPath,
+  optionNames,
   type ResponseStream,
   type StreamingMethod,
   transportChannel,
@@ -37,6 +39,16 @@ export interface ConnectOptions extends CallDefaults {
   readonly limits?: Partial<Limits>;
 }
 
+const known = optionNames<ConnectOptions>({
+  timeoutMs: true,
+  signal: true,
+  metadata: true,
+  interceptors: true,
+  connectTimeoutMs: true,
+  traceId: true,
+  limits: true,
+});
+
 const longestTimerMs = 2 ** 31 - 1;
 /** How long the ping may take that tells why a connection was closed, in milliseconds. */
 const probeMs = 2000;
@@ -58,6 +70,7 @@ const probeMs = 2000;
  * const agent = createClient(AgentService, channel);
  */
 export function connect(target: ConnectTarget, options: ConnectOptions = {}): Channel {
+  checkKnown("connect()", options, known);
   return transportChannel(new FramesChannel(dialerFor(target), options), options);
 }
 

@@ -89,6 +89,9 @@ export async function dialConnection(
 function addressDialer(text: string): Dialer {
   const address = parseAddress(withAgentPort(text));
   const target = formatAddress(address);
+  if (address.kind === "vsock" && address.cid === "any") {
+    throw new RpcError(Code.InvalidArgument, `${target}: "any" is where to listen; to connect, name a cid`);
+  }
   const peer: Peer = { kind: address.kind, address: target };
   const open = (signal: AbortSignal): Promise<Socket> => dialAddress(address, { signal });
   if (address.kind === "fd") return { target, single: true, open: once(open, peer) };

@@ -232,6 +232,9 @@ describe("targets and options", () => {
       [() => connect("vsock://3", { limits: { idleMs: 0 } }), "the limit idleMs must be"],
       [() => serve({ limits: { frameBytes: (16 << 20) + 1 } }), "the limit frameBytes must be"],
       [() => serve({ limits: { frameBytes: 5 } }), "the limit frameBytes must be"],
+      [() => connect("vsock://any:1024"), 'vsock://any:1024: "any" is where to listen; to connect, name a cid'],
+      [() => connect("vsock://3", { waitForReady: true } as never), 'connect() has no option "waitForReady"'],
+      [() => serve({ control: true } as never), 'serve() has no option "control"'],
       [() => serve().attach({} as never), "attach() takes an open Duplex"],
     ];
     for (const [make, text] of wrong) {

@@ -13,10 +13,12 @@ import {
   type ServiceRegistry,
 } from "@guestwire/rpc";
 import {
+  checkKnown,
   connectionRefused,
   connectionWatched,
   type Listener,
   openListener,
+  optionNames,
   parseAddress,
   serverConnections,
 } from "@guestwire/rpc/transport";
@@ -33,6 +35,8 @@ export interface ServeOptions extends ServiceOptions {
   readonly limits?: Partial<Limits>;
 }
 
+const known = optionNames<ServeOptions>({ interceptors: true, authorize: true, limits: true });
+
 /** A server that speaks as ArcBox's agents do. */
 export interface Server extends ServiceRegistry, AsyncDisposable {
   /** The addresses that are listened on, in the order of `listen`. */
@@ -47,7 +51,7 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
    * @param address As for `connect()`; `vsock://any` is `vsock://any:1024`, where ArcBox's hosts look for an agent. A unix
    * socket is created with mode 0600, in a folder that is made with mode 0700 where it is missing.
    * @returns The address that clients use.
-   * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.InvalidArgument for a bad address;
+   * @throws {RpcError} Code.AlreadyExists when somebody listens there already; Code.InvalidArgument for a bad address;
    * Code.Unavailable after `close`; other codes by the system's error.
    */
   listen(address: string): Promise<string>;
@@ -70,13 +74,14 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
  * Makes a server. Register services, then listen.
  *
  * @param options See {@link ServeOptions}.
- * @throws {RpcError} Code.InvalidArgument when a limit is wrong.
+ * @throws {RpcError} Code.InvalidArgument when an option or a limit is wrong.
  *
  * @example
  * const server = serve().service(AgentService, { ping: ({ message }) => ({ message: `pong: ${message}` }) });
  * await server.listen("vsock://any");
  */
 export function serve(options: ServeOptions = {}): Server {
+  checkKnown("serve()", options, known);
   return new FramesServer(options);
 }
 

@@ -146,7 +146,7 @@ test("what is wrong is said in one line, with exit code 1", async () => {
   await writeFile(join(folder, "file"), "");
   const state = ["--state-dir", join(folder, "s2")];
   const cases: [string[], RegExp][] = [
-    [["--listen", `unix://${used}`, ...state], /used\.sock is in use by another process$/],
+    [["--listen", `unix://${used}`, ...state], /used\.sock is in use already$/],
     [["--listen", `unix://${join(folder, "file")}`, ...state], /is not a socket$/],
     [["--listen", "http://x", ...state], /http:\/\/x/],
     [["--listen", `unix://${join(folder, "ok.sock")}`, "--listen", "tcp://x", ...state], /tcp:\/\/x/],

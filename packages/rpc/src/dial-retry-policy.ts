@@ -99,14 +99,20 @@ export function stepMs(steps: DialSteps, failures: number): number {
   return Math.min(steps.initialMs * (steps.factor ?? 2) ** failures, steps.maxMs);
 }
 
-/** @throws {RpcError} Code.InvalidArgument naming the part of the policy that is wrong. */
-export function checkDialPolicy(policy: DialPolicy): void {
-  if (typeof policy !== "object" || policy === null) throw wrong("policy", "a policy", policy);
-  if (!(policy.timeoutMs >= 0)) throw wrong("policy.timeoutMs", "a number of milliseconds from 0 on", policy.timeoutMs);
-  checkSteps("policy.attempt", policy.attempt);
-  if (policy.pause !== "rest") checkSteps("policy.pause", policy.pause);
+/**
+ * Checks a policy.
+ *
+ * @param name What the option with it is called. Default `policy`.
+ * @throws {RpcError} Code.InvalidArgument naming the part of the policy that is wrong.
+ */
+export function checkDialPolicy(policy: DialPolicy, name: string = "policy"): void {
+  if (typeof policy !== "object" || policy === null) throw wrong(name, "a policy", policy);
+  const { timeoutMs, attempt, pause } = policy;
+  if (!(timeoutMs >= 0)) throw wrong(`${name}.timeoutMs`, "a number of milliseconds from 0 on", timeoutMs);
+  checkSteps(`${name}.attempt`, attempt);
+  if (pause !== "rest") checkSteps(`${name}.pause`, pause);
   const { jitter = 0 } = policy;
-  if (!(jitter >= 0 && jitter <= 1)) throw wrong("policy.jitter", "a number from 0 to 1", jitter);
+  if (!(jitter >= 0 && jitter <= 1)) throw wrong(`${name}.jitter`, "a number from 0 to 1", jitter);
 }
 
 function checkSteps(name: string, steps: DialSteps): void {

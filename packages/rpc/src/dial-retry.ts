@@ -6,6 +6,7 @@ import { dialAddress } from "./dial.js";
 import { type DialRetryOptions, retryDial } from "./dial-retry-loop.js";
 import { type DialPolicy, defaultDial } from "./dial-retry-policy.js";
 import { givenStream } from "./given-stream.js";
+import { checkKnown, optionNames } from "./known-options.js";
 import { within } from "./within.js";
 
 /** How {@link dialWithRetry} tries. */
@@ -13,6 +14,16 @@ export interface DialWithRetryOptions extends DialRetryOptions {
   /** When to try, and for how long. Default {@link defaultDial}. */
   readonly policy?: DialPolicy;
 }
+
+const known = optionNames<DialWithRetryOptions>({
+  policy: true,
+  timeoutMs: true,
+  signal: true,
+  isTransient: true,
+  onAttempt: true,
+  clock: true,
+  random: true,
+});
 
 /**
  * Opens a connection to a guest that may still be coming up: tries again, each time with a new socket, as long as the
@@ -38,6 +49,7 @@ export async function dialWithRetry(
   target: string | Address | ((signal: AbortSignal) => Duplex | Promise<Duplex>),
   options: DialWithRetryOptions = {},
 ): Promise<Duplex> {
+  checkKnown("dialWithRetry()", options, known);
   const [name, dial] = dialerOf(target);
   return retryDial<Duplex>(
     {

@@ -28,7 +28,7 @@ export type Accept = (socket: Socket, peer: Peer) => void;
  * connects to the unix socket `<path>_<port>`.
  *
  * @param accept Called for every connection.
- * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.FailedPrecondition when something that
+ * @throws {RpcError} Code.AlreadyExists when somebody listens there already; Code.FailedPrecondition when something that
  * is no socket stands at the path; Code.Unimplemented where @guestwire/vsock is needed and not installed; otherwise the
  * system's error as a code.
  */
@@ -158,7 +158,7 @@ function realPort(address: Address & { kind: "tcp" }, server: Server): string {
 }
 
 function inUse(text: string): RpcError {
-  return new RpcError(Code.AlreadyExists, `${text} is in use by another process`);
+  return new RpcError(Code.AlreadyExists, `${text} is in use already`);
 }
 
 function listenError(error: unknown, text: string): RpcError {

@@ -23,6 +23,7 @@ export { type DialAttempt, type DialRetryOptions, type DialTask, type DialTurn, 
 export {
   arcboxDial,
   arcboxRuntimeDial,
+  checkDialPolicy,
   type DialPolicy,
   type DialSteps,
   defaultDial,
@@ -36,6 +37,7 @@ export {
 } from "./dial-retry-policy.js";
 export { givenStream } from "./given-stream.js";
 export { isPromise } from "./is-promise.js";
+export { checkKnown, checkSwitch, optionNames } from "./known-options.js";
 export { type Accept, type Listener, openListener } from "./listen.js";
 export {
   clientStreams,

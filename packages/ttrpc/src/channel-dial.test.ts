@@ -15,6 +15,7 @@ function start(...given: Parameters<typeof startCalling>): Calling {
   return calling;
 }
 
+const refusal = () => Object.assign(new Error("connect ENOENT /run/vm.sock"), { code: "ENOENT" });
 const ok = (id: number) => rawFrame(id, 2, 0);
 
 describe("a connection", () => {
@@ -202,6 +203,31 @@ describe("attempts to connect", () => {
     await peer.next();
     peer.send(ok(1));
     await answer;
+  });
+
+  test("are what a call says that waited for its whole time, until there was a connection", async () => {
+    const refused = refusal();
+    const { client, clock, peers, ...call } = start({ waitForReady: true }, (attempt) => {
+      if (attempt < 5) throw refused;
+    });
+    const stream = failure(client.split({}, { timeoutMs: 100 }).next());
+    const late = failure(client.echo({}, { timeoutMs: 100 }));
+    await clock.elapse(200);
+    expect(peers).toHaveLength(0);
+    for (const error of [await late, await stream]) {
+      expect(error).toMatchObject({
+        code: Code.DeadlineExceeded,
+        reason: "deadline",
+        rawMessage: "the deadline passed while connecting to raw:: connect ENOENT /run/vm.sock",
+        cause: refused,
+      });
+    }
+    const sent = failure(client.echo({}, { timeoutMs: 2000 }));
+    await clock.elapse(1500);
+    await (await call.peer()).next();
+    await clock.elapse(1000);
+    const { rawMessage, cause } = await sent;
+    expect([rawMessage, cause]).toEqual(["the deadline passed", undefined]);
   });
 
   test("that can never succeed fail also the calls that would wait", async () => {

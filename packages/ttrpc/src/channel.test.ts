@@ -6,7 +6,8 @@ import { RequestSchema } from "@guestwire/types/ttrpc";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Calling, failure, startCalling } from "../test/support/calling.js";
 import { responseFrame } from "../test/support/wire.js";
-import { type ConnectOptions, connect } from "./channel.js";
+import { connect } from "./channel.js";
+import type { ConnectOptions } from "./connect-options.js";
 import { connectInProcess } from "./in-process.js";
 import { serve, TtrpcServer } from "./server.js";
 
@@ -142,6 +143,13 @@ describe("options", () => {
     [{ backoff: { initialMs: -1 } }, "backoff.initialMs must be a number of milliseconds above 0, not -1"],
     [{ backoff: { maxMs: "5" as never } }, "backoff.maxMs must be a number of milliseconds above 0, not 5"],
     [{ limits: { stallMs: 0 } }, "the limit stallMs must be a whole number from 1 on, not 0"],
+    [{ timeout: 5 } as never, 'connect() has no option "timeout"'],
+    [{ backoff: { firstMs: 5 } as never }, 'backoff has no option "firstMs"'],
+    [{ keepalive: { timeMs: 5, intervalMs: 5 } as never }, 'keepalive has no option "intervalMs"'],
+    [{ keepalive: { timeMs: 5, withoutCalls: "no" as never } }, "keepalive.withoutCalls must be true or false, not no"],
+    [{ waitForReady: "yes" as never }, "waitForReady must be true or false, not yes"],
+    [{ control: 1 as never }, "control must be true or false, not 1"],
+    [null as never, "the options of connect() must be an object, not null"],
   ])("%j are refused", (options, message) => {
     expect(() => connect("unix:///nowhere", options)).toThrow(message);
   });

@@ -1,14 +1,6 @@
 // connect(): a channel that dials when it is first needed, shares one connection among all calls, and dials again when
 // the connection was lost. Frames and streams are the session's.
-import {
-  type CallDefaults,
-  type CallOptions,
-  type Channel,
-  type CloseOptions,
-  Code,
-  RpcError,
-  toMetadata,
-} from "@guestwire/rpc";
+import { type CallOptions, type Channel, type CloseOptions, Code, RpcError, toMetadata } from "@guestwire/rpc";
 import {
   type ConnectionEvent,
   checkSignal,
@@ -29,37 +21,15 @@ import {
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
 import { ClientSession, type ClientSessionHandler, type ClientSessionOptions } from "./client-session.js";
 import { StreamClientCall } from "./client-stream-call.js";
+import { type ConnectOptions, checkConnectOptions, positive } from "./connect-options.js";
 import { DeadlineWheel } from "./deadline-wheel.js";
 import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
-import { checkKeepalive, type KeepaliveOptions } from "./keepalive.js";
+import { checkKeepalive } from "./keepalive.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock } from "./link.js";
 import { prepareMethod } from "./prepared-method.js";
 import { protocol } from "./protocol.js";
 import { systemClock } from "./system-clock.js";
-
-/** How a channel behaves. Call defaults and interceptors hold for all of its clients. */
-export interface ConnectOptions extends CallDefaults {
-  /** How long one attempt to connect may take, in milliseconds. Default 5,000. */
-  readonly connectTimeoutMs?: number;
-  /**
-   * What calls do while there is no connection to be had. `false` (default): they fail with `Unavailable` when the next
-   * attempt fails. `true`: they wait, attempt after attempt, until their deadline, unless the failure is one that no waiting
-   * mends (see {@link isPermanentDialError}).
-   */
-  readonly waitForReady?: boolean;
-  /** The pauses between attempts: from `initialMs` (default 20) doubling to `maxMs` (default 1,000), less up to 20 %. */
-  readonly backoff?: { readonly initialMs?: number; readonly maxMs?: number };
-  /** Bounds that differ from {@link defaultLimits}. */
-  readonly limits?: Partial<Limits>;
-  /** Finds out that a server is gone although its connection stays open. Default: nothing is asked. */
-  readonly keepalive?: KeepaliveOptions;
-  /**
-   * Whether to say by `guestwire.control.v1` what ttrpc has no words for: that a unary call was canceled, and that response
-   * metadata are wanted. A server that does not know it is asked once per connection. Default true; see docs/control.md.
-   */
-  readonly control?: boolean;
-}
 
 /**
  * Opens a channel to a ttrpc server. Returns at once: the connection is made when the first call needs it, and made anew
@@ -117,10 +87,13 @@ class TtrpcChannel implements Channel, CallHome {
   #dialing: AbortController | undefined;
   #failures = 0;
   #dialAt = 0;
+  // Why the last attempt failed; undefined once there was a connection.
+  #dialFailure: unknown;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
   constructor(dialer: Dialer, options: ConnectOptions, clock: Clock, firstId: number, random: () => number) {
+    checkConnectOptions(options);
     this.target = dialer.target;
     this.#dialer = dialer;
     this.#clock = clock;
@@ -159,6 +132,11 @@ class TtrpcChannel implements Channel, CallHome {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal Why the calls that wait have no connection, where an attempt has failed. */
+  get dialFailure(): unknown {
+    return this.#dialFailure;
   }
 
   /** @internal A waiting call ended before it was sent. */
@@ -287,6 +265,7 @@ class TtrpcChannel implements Channel, CallHome {
       // A stream that was over when it was given: without a pause before the next one the loop would never rest.
       if (lost !== undefined) throw lost;
       started = true;
+      this.#dialFailure = undefined;
     } catch (error) {
       if (signal.aborted) return;
       if (event === undefined) connectionFails(clientConnections, protocol, this, startedAt, error);
@@ -302,6 +281,7 @@ class TtrpcChannel implements Channel, CallHome {
 
   #failed(error: unknown): void {
     this.#backOff();
+    this.#dialFailure = error;
     // What a function of the user's gave up in time (`dialWithRetry`) may be tried again as any attempt.
     const final = isPermanentDialError(error) || (error instanceof RpcError && error.reason !== "deadline");
     if (this.#waitForReady && !final) return;
@@ -336,9 +316,4 @@ class TtrpcChannel implements Channel, CallHome {
   #checkIdle(): void {
     this.#idle?.();
   }
-}
-
-function positive(name: string, value: number): number {
-  if (typeof value === "number" && value > 0) return value;
-  throw new RpcError(Code.InvalidArgument, `${name} must be a number of milliseconds above 0, not ${value}`);
 }

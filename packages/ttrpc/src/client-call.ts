@@ -7,6 +7,8 @@ import type { PreparedMethod } from "./prepared-method.js";
 
 /** Where a call was sent; told when the call ends. */
 export interface CallHome {
+  /** Why a call that waits there has no connection yet, where that is known. */
+  readonly dialFailure?: unknown;
   /** The call ended on this side or on the other: forget it. `abandoned` when the server does not know yet. */
   settled(call: ClientCall, abandoned: boolean): void;
 }
@@ -63,7 +65,11 @@ export abstract class ClientCall implements Deadlined, SignalHearer {
   }
 
   deadlinePassed(): void {
-    this.fail(Code.DeadlineExceeded, "the deadline passed", "deadline");
+    const late = "the deadline passed";
+    const why = this.home?.dialFailure;
+    if (why === undefined) return this.fail(Code.DeadlineExceeded, late, "deadline");
+    const text = `${late} while connecting to ${this.target}: ${RpcError.from(why).rawMessage}`;
+    this.fail(Code.DeadlineExceeded, text, "deadline", why);
   }
 
   /** Ends the call with an error of this side. Does nothing once it is settled. */

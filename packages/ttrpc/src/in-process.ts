@@ -1,6 +1,7 @@
 // A channel to a server of the same process with real frames between: for tests that should meet the wire.
 import type { Channel } from "@guestwire/rpc";
-import { type ConnectOptions, openChannel } from "./channel.js";
+import { openChannel } from "./channel.js";
+import type { ConnectOptions } from "./connect-options.js";
 import { linkPair } from "./memory-link.js";
 import { type Server, TtrpcServer } from "./server.js";
 

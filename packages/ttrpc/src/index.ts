@@ -24,7 +24,8 @@ export {
   spinboxTaskDial,
   type Timer,
 } from "@guestwire/rpc/transport";
-export { type ConnectOptions, connect } from "./channel.js";
+export { connect } from "./channel.js";
+export type { ConnectOptions } from "./connect-options.js";
 export type { ConnectTarget } from "./dial.js";
 export { connectInProcess } from "./in-process.js";
 export type { KeepaliveOptions } from "./keepalive.js";

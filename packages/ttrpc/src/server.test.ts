@@ -80,6 +80,11 @@ describe("listen", () => {
     await allClosed();
   });
 
+  test("refuses options that do not exist, and a switch that is none", () => {
+    expect(() => serve({ limit: {} } as never)).toThrow('serve() has no option "limit"');
+    expect(() => serve({ control: "off" as never })).toThrow("control must be true or false, not off");
+  });
+
   test("refuses wrong limits", () => {
     expect(() => serve({ limits: { connections: 0 } })).toThrow(/the limit connections must be/);
   });

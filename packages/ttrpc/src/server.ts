@@ -14,11 +14,14 @@ import {
 } from "@guestwire/rpc";
 import {
   type ConnectionEvent,
+  checkKnown,
+  checkSwitch,
   connectionBegins,
   connectionEnds,
   connectionRefused,
   type Listener,
   openListener,
+  optionNames,
   parseAddress,
   serverConnections,
 } from "@guestwire/rpc/transport";
@@ -42,6 +45,8 @@ export interface ServeOptions extends ServiceOptions {
   readonly control?: boolean;
 }
 
+const known = optionNames<ServeOptions>({ interceptors: true, authorize: true, limits: true, control: true });
+
 /** A ttrpc server. */
 export interface Server extends ServiceRegistry, AsyncDisposable {
   /** The addresses that are listened on, in the order of `listen`. */
@@ -57,7 +62,7 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
    * take a free port, `hvsock:///path:port` takes the connections that the guest of that virtual machine monitor begins.
    * A unix socket is created with mode 0600, in a folder that is made with mode 0700 where it is missing.
    * @returns The address that clients use.
-   * @throws {RpcError} Code.AlreadyExists when another process listens there; Code.InvalidArgument for a bad address;
+   * @throws {RpcError} Code.AlreadyExists when somebody listens there already; Code.InvalidArgument for a bad address;
    * Code.Unavailable after `close`; other codes by the system's error.
    */
   listen(address: string): Promise<string>;
@@ -80,7 +85,7 @@ export interface Server extends ServiceRegistry, AsyncDisposable {
  * Makes a server. Register services, then listen.
  *
  * @param options See {@link ServeOptions}.
- * @throws {RpcError} Code.InvalidArgument when a limit is wrong.
+ * @throws {RpcError} Code.InvalidArgument when an option or a limit is wrong.
  *
  * @example
  * const server = serve().service(MachineService, { async inspect(request) { return { id: request.id }; } });
@@ -99,6 +104,8 @@ export class TtrpcServer implements Server {
   #emptied: (() => void) | undefined;
 
   constructor(options: ServeOptions, clock: Clock) {
+    checkKnown("serve()", options, known);
+    checkSwitch("control", options.control);
     this.#shared = {
       router: createRouter(options),
       limits: resolveLimits(options.limits),

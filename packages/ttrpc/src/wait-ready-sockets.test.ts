@@ -9,7 +9,7 @@ import { EchoService, echoHandlers, FakeClock, type TempFolder, tempFolder, watc
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { connect } from "./channel.js";
 import { type Server, serve } from "./server.js";
-import { kataReady, probe, spinboxReady, waitReady } from "./wait-ready.js";
+import { kataReady, probe, waitReady } from "./wait-ready.js";
 
 // As long as it takes on a busy machine.
 const patient = { timeoutMs: 50_000 };
@@ -144,7 +144,7 @@ describe("another server", () => {
     http.on("session", (session) => session.on("error", () => {}));
     http.listen(folder.file("h.sock"));
     await once(http, "listening");
-    const error = await failure(waitReady(`unix://${folder.file("h.sock")}`, { ...spinboxReady, ...patient }));
+    const error = await failure(waitReady(`unix://${folder.file("h.sock")}`, patient));
     expect(error).toMatchObject({ code: Code.Internal, reason: "protocol" });
     expect(error.rawMessage).toContain("is not ready: it answers, but is no ttrpc server");
   });

@@ -271,8 +271,23 @@ describe("waiting ends", () => {
       const timings = { ...spinboxReady, ...wrong };
       await expect(waitReady("unix:/a", { timings })).rejects.toMatchObject({ code });
     }
+    const none = { code, rawMessage: expect.stringContaining("has no option") };
+    await expect(waitReady("unix:/a", { timeout: 5 } as never)).rejects.toMatchObject(none);
+    await expect(probe("unix:/a", { timeoutMs: 5 } as never)).rejects.toMatchObject(none);
     await expect(probe("unix:/a", { answerTimeoutMs: 0 })).rejects.toMatchObject({ code });
   });
+});
+
+test.each<[option: string, given: unknown]>([
+  ["timings", "kata"],
+  ["timings.attempt", { ...spinboxReady, attempt: 5 }],
+  ["timings.pause.initialMs", { ...spinboxReady, pause: { initialMs: 0, maxMs: 5 } }],
+  ["timings.probes", { ...spinboxReady, probes: -1 }],
+  ["timings.answerMs", { ...spinboxReady, answerMs: "5" }],
+])("wrong timings are refused by the name of what is wrong: %s", async (option, timings) => {
+  const { code, rawMessage } = await failure(waitReady("unix:/a", { timings: timings as never }));
+  expect(code).toBe(Code.InvalidArgument);
+  expect(rawMessage.slice(0, option.length + 9)).toBe(`${option} must be `);
 });
 
 describe("a probe", () => {

@@ -3,10 +3,13 @@ import { Duplex } from "node:stream";
 import { Code, RpcError } from "@guestwire/rpc";
 import {
   type Clock,
+  checkDialPolicy,
+  checkKnown,
   type DialPolicy,
   type DialRetryOptions,
   type DialTurn,
   kataDial,
+  optionNames,
   retryDial,
   within,
 } from "@guestwire/rpc/transport";
@@ -51,6 +54,17 @@ export interface WaitReadyOptions extends DialRetryOptions {
   readonly timings?: ReadyTimings;
 }
 
+const knownOfWaiting = optionNames<WaitReadyOptions>({
+  probes: true,
+  timings: true,
+  timeoutMs: true,
+  signal: true,
+  isTransient: true,
+  onAttempt: true,
+  clock: true,
+  random: true,
+});
+
 /** How long it took. */
 export interface Ready {
   /** From the call to the last answer, in milliseconds. */
@@ -74,10 +88,13 @@ export interface Ready {
  * const { elapsedMs } = await waitReady("vsock://3:1025", { signal });
  */
 export async function waitReady(target: ReadyTarget, options: WaitReadyOptions = {}): Promise<Ready> {
-  const timings = options.timings ?? spinboxReady;
+  checkKnown("waitReady()", options, knownOfWaiting);
+  const { timings = spinboxReady } = options;
+  checkDialPolicy(timings, "timings");
   const { probes = timings.probes } = options;
   if (!(Number.isSafeInteger(probes) && probes >= 0)) {
-    throw new RpcError(Code.InvalidArgument, `probes must be a whole number from 0 on, not ${probes}`);
+    const name = options.probes === undefined ? "timings.probes" : "probes";
+    throw new RpcError(Code.InvalidArgument, `${name} must be a whole number from 0 on, not ${probes}`);
   }
   const dialer = dialerOf(target);
   return askUntil(`${dialer.target} is not ready`, dialer, { ...timings, probes }, options);
@@ -95,12 +112,20 @@ export interface ProbeOptions {
   readonly clock?: Clock;
 }
 
+const knownOfProbing = optionNames<ProbeOptions>({
+  connectTimeoutMs: true,
+  answerTimeoutMs: true,
+  signal: true,
+  clock: true,
+});
+
 /**
  * Asks once, on a connection of its own, whether a ttrpc server answers.
  *
  * @throws {RpcError} Code.Unavailable when it does not; the rest as {@link waitReady}.
  */
 export async function probe(target: ReadyTarget, options: ProbeOptions = {}): Promise<Ready> {
+  checkKnown("probe()", options, knownOfProbing);
   const { connectTimeoutMs = 2000, answerTimeoutMs = 200, signal, clock } = options;
   positive("connectTimeoutMs", connectTimeoutMs);
   positive("answerTimeoutMs", answerTimeoutMs);

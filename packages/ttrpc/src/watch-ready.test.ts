@@ -81,6 +81,7 @@ test.each<[target: string, options: WatchReadyOptions]>([
   ["unix:a", {}],
   ["unix:/a", { everyMs: 0 }],
   ["unix:/a", { failures: 0 }],
+  ["unix:/a", { intervalMs: 5 } as never],
   ["unix:/a", { answerTimeoutMs: -1 }],
 ])("refuses what is wrong: %s %o", async (target, options) => {
   await expect(watchReady(target, options).next()).rejects.toMatchObject({ code: Code.InvalidArgument });

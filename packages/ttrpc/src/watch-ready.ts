@@ -1,6 +1,6 @@
 // Tells when a server that was ready stops answering, and when it answers again. Only asks; mends nothing.
 import { Code, RpcError } from "@guestwire/rpc";
-import { checkSignal, pause, systemClock } from "@guestwire/rpc/transport";
+import { checkKnown, checkSignal, optionNames, pause, systemClock } from "@guestwire/rpc/transport";
 import { type ProbeOptions, probe, type ReadyTarget } from "./wait-ready.js";
 
 /** How {@link watchReady} asks. */
@@ -10,6 +10,15 @@ export interface WatchReadyOptions extends ProbeOptions {
   /** After how many failures in a row the server counts as gone. Default 2, as spinbox has it. */
   readonly failures?: number;
 }
+
+const known = optionNames<WatchReadyOptions>({
+  everyMs: true,
+  failures: true,
+  connectTimeoutMs: true,
+  answerTimeoutMs: true,
+  signal: true,
+  clock: true,
+});
 
 /** What has changed. */
 export type ReadyState =
@@ -52,7 +61,9 @@ async function* watch(
   options: WatchReadyOptions,
   left: AbortSignal,
 ): AsyncGenerator<ReadyState, undefined> {
-  const { everyMs = 500, failures = 2, clock = systemClock } = options;
+  checkKnown("watchReady()", options, known);
+  const { everyMs = 500, failures = 2, ...asking } = options;
+  const { clock = systemClock } = options;
   if (!(everyMs > 0)) {
     throw new RpcError(Code.InvalidArgument, `everyMs must be a number of milliseconds above 0, not ${everyMs}`);
   }
@@ -64,7 +75,7 @@ async function* watch(
   let ready: boolean | undefined;
   let failed = 0;
   while (!signal.aborted) {
-    const error = await probe(target, { ...options, signal }).then(
+    const error = await probe(target, { ...asking, signal }).then(
       () => undefined,
       (thrown: unknown) => RpcError.from(thrown),
     );

@@ -157,10 +157,21 @@ test("a connection that was closed on this side is not taken for the guest's ref
 test("nobody there is told with the address, after the policy's time", async () => {
   const policy = { timeoutMs: 30, attempt: { initialMs: 30, maxMs: 30 }, pause: { initialMs: 5, maxMs: 5 } };
   const error = await errorOf(openStream("unix:///nowhere/streams.sock", { policy }));
-  expect(error.code).toBe(Code.DeadlineExceeded);
+  // The time was the policy's: nobody had set one, and whoever waits for longer may come again.
+  expect(error).toMatchObject({ code: Code.Unavailable, reason: "connect_failed" });
   expect(error.rawMessage).toMatch(
     /^cannot connect to unix:\/\/\/nowhere\/streams.sock: (connect ENOENT|no connection) .*attempts? in/,
   );
+});
+
+test("a time of the caller's is told as such, also while nobody is there", async () => {
+  const policy = { timeoutMs: 0, attempt: { initialMs: 30, maxMs: 30 }, pause: { initialMs: 5, maxMs: 5 } };
+  const error = await errorOf(openStream("unix:///nowhere/streams.sock", { id: 7, policy, timeoutMs: 20 }));
+  expect(error).toMatchObject({
+    code: Code.DeadlineExceeded,
+    reason: "deadline",
+    rawMessage: "opening stream 7 of unix:///nowhere/streams.sock took longer than 20 ms",
+  });
 });
 
 test("wrong arguments are refused by their names", async () => {
@@ -169,6 +180,9 @@ test("wrong arguments are refused by their names", async () => {
     [openStream("nowhere"), '"nowhere" is no address'],
     [openStream(7 as never), "openStream() takes an address or a function"],
     [openStream(dial, { id: 0 }), "0 is no stream id"],
+    [openStream(dial, { id: "5" as never }), 'id must be a number or what createStreamIds() gave, not "5"'],
+    [openStream(dial, { id: null as never }), "id must be a number or what createStreamIds() gave, not null"],
+    [openStream(dial, { timeout: 5 } as never), 'openStream() has no option "timeout"'],
     [openStream(dial, { timeoutMs: -1 }), "timeoutMs must be a number"],
     [openStream(dial, { signal: new AbortController() as never }), "pass its .signal"],
     [openStream((() => 7) as never), "did not return a Duplex"],

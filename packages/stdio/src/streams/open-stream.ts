@@ -3,9 +3,11 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, RpcError } from "@guestwire/rpc";
 import {
+  checkKnown,
   type DialPolicy,
   dialWithRetry,
   formatAddress,
+  optionNames,
   parseAddress,
   spinboxStreamDial,
 } from "@guestwire/rpc/transport";
@@ -33,6 +35,14 @@ export interface OpenStreamOptions {
   readonly allowHalfOpen?: boolean;
 }
 
+const known = optionNames<OpenStreamOptions>({
+  id: true,
+  signal: true,
+  timeoutMs: true,
+  policy: true,
+  allowHalfOpen: true,
+});
+
 const ids = createStreamIds();
 
 /**
@@ -41,8 +51,8 @@ const ids = createStreamIds();
  * @param target The address (`vsock://3:1026`, `hvsock:///run/vm.sock:1026`, `unix:///…`), or a function that connects.
  * @returns The connection, past the guest's echo; bytes that came with the echo are in it. It is the caller's to end.
  * @throws {RpcError} Code.AlreadyExists when the guest closed the connection in place of the echo, which it does for an id
- * in use; Code.DeadlineExceeded when nobody answered in time; Code.Unavailable when the connection broke; Code.Internal for a
- * wrong echo; Code.Canceled; Code.InvalidArgument for a wrong address or option.
+ * in use; Code.Unavailable when nobody was there for the policy's time, or when the connection broke; Code.DeadlineExceeded
+ * when `timeoutMs` was over; Code.Internal for a wrong echo; Code.Canceled; Code.InvalidArgument for a wrong address or option.
  *
  * @example
  * const stdin = await openStream("vsock://3:1026");
@@ -58,10 +68,10 @@ export async function openStream(
   target: string | StreamDialer,
   options: OpenStreamOptions = {},
 ): Promise<RawStream<Duplex>> {
+  checkKnown("openStream()", options, known);
   const { id: wanted = ids, signal, timeoutMs = 5000, policy = spinboxStreamDial, allowHalfOpen } = options;
   const peer = nameOf(target);
-  const id = typeof wanted === "number" ? wanted : wanted.next();
-  checkId(id);
+  const id = nextOf(wanted);
   return within({ signal, timeoutMs }, `opening stream ${id} of ${peer}`, async (given) => {
     const stream = await connect(target, policy, given);
     // One that breaks on the way tells so by the reading; later ones are the caller's to hear.
@@ -80,6 +90,16 @@ export async function openStream(
   });
 }
 
+function nextOf(wanted: number | StreamIds): number {
+  if (typeof wanted !== "number" && typeof wanted?.next !== "function") {
+    const text = `id must be a number or what createStreamIds() gave, not ${JSON.stringify(wanted) ?? typeof wanted}`;
+    throw new RpcError(Code.InvalidArgument, text);
+  }
+  const id = typeof wanted === "number" ? wanted : wanted.next();
+  checkId(id);
+  return id;
+}
+
 function nameOf(target: string | StreamDialer): string {
   if (typeof target === "function") return "duplex:";
   if (typeof target === "string") return formatAddress(parseAddress(target));
@@ -92,7 +112,11 @@ async function connect(target: string | StreamDialer, policy: DialPolicy, signal
   try {
     return await (typeof target === "string" ? dialWithRetry(target, options) : dialWithRetry(target, options));
   } catch (error) {
-    throw signal.aborted ? signal.reason : error;
+    if (signal.aborted) throw signal.reason;
+    // The time that was over is the policy's, of which the caller may know nothing.
+    if (!(error instanceof RpcError) || error.reason !== "deadline") throw error;
+    const { rawMessage, cause } = error;
+    throw new RpcError(Code.Unavailable, rawMessage, { reason: "connect_failed", cause });
   }
 }
 

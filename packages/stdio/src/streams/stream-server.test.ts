@@ -229,6 +229,7 @@ test("a thousand streams leave nothing behind", async () => {
 });
 
 test("limits that are none are refused", () => {
+  expect(() => createStreamServer({ nameMs: 5 } as never)).toThrow('createStreamServer() has no option "nameMs"');
   for (const limits of [
     { nameMs: 0 },
     { unclaimed: Number.NaN },

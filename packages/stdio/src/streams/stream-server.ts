@@ -3,7 +3,7 @@
 import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, RpcError } from "@guestwire/rpc";
-import { openListener, parseAddress } from "@guestwire/rpc/transport";
+import { checkKnown, openListener, optionNames, parseAddress } from "@guestwire/rpc/transport";
 import { encodeId, named, type RawStream, readId } from "./raw-stream.js";
 import { checkId, streamUrl } from "./stream-ids.js";
 import { defaultStreamLimits, readLimits, type StreamServerLimits } from "./stream-limits.js";
@@ -16,6 +16,8 @@ export interface StreamServerOptions {
   /** Bounds that differ from the defaults. */
   readonly limits?: Partial<StreamServerLimits>;
 }
+
+const known = optionNames<StreamServerOptions>({ limits: true });
 
 /** How long to wait for a stream. */
 export interface TakeOptions {
@@ -40,7 +42,7 @@ export interface StreamServer extends AsyncDisposable {
    * Takes connections of an address.
    *
    * @returns The address that clients use.
-   * @throws {RpcError} Code.InvalidArgument for a wrong address; Code.AlreadyExists when another process listens there;
+   * @throws {RpcError} Code.InvalidArgument for a wrong address; Code.AlreadyExists when somebody listens there already;
    * otherwise the system's error as a code.
    */
   listen(address: string): Promise<string>;
@@ -59,9 +61,10 @@ export interface StreamServer extends AsyncDisposable {
 /**
  * Makes a server of raw streams, as a guest has it on port 1026. Opens nothing yet.
  *
- * @throws {RpcError} Code.InvalidArgument for a limit that is no number.
+ * @throws {RpcError} Code.InvalidArgument for an option that does not exist, or a limit that is no number.
  */
 export function createStreamServer(options: StreamServerOptions = {}): StreamServer {
+  checkKnown("createStreamServer()", options, known);
   return new RawStreamServer(readLimits(options.limits));
 }
 

@@ -13,7 +13,8 @@ import {
   watchHandles,
 } from "@guestwire/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ConnectOptions, connect } from "../../src/channel.js";
+import { connect } from "../../src/channel.js";
+import type { ConnectOptions } from "../../src/connect-options.js";
 import { connectInProcess } from "../../src/in-process.js";
 import { type Server, serve } from "../../src/server.js";
 import { failure } from "../support/calling.js";

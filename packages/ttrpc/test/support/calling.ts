@@ -2,7 +2,8 @@
 import { type Channel, type Client, createClient, type RpcError } from "@guestwire/rpc";
 import { EchoService, FakeClock, type RawPeer, rawPair, turns } from "@guestwire/testkit";
 import { expect } from "vitest";
-import { type ConnectOptions, openChannel } from "../../src/channel.js";
+import { openChannel } from "../../src/channel.js";
+import type { ConnectOptions } from "../../src/connect-options.js";
 import { socketLink } from "../../src/socket-link.js";
 
 /** A client under test. */
