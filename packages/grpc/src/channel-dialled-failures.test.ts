@@ -64,7 +64,9 @@ describe("a connection that cannot be made", () => {
     await using channel = connect(address);
     const error = await failure(createClient(EchoService, channel).echo({}));
     expect(error).toMatchObject(noConnection);
-    expect(error.rawMessage).toMatch(/^cannot connect to hvsock:.*:1025: .*closed the connection before its answer/);
+    expect(error.rawMessage).toMatch(
+      /^cannot connect to hvsock:[^ ]*:1025: the VMM closed the connection before its answer/,
+    );
   });
 
   test("an answer that is none", async () => {
@@ -93,6 +95,52 @@ describe("a connection that cannot be made", () => {
         rawMessage: "cannot connect to fd://2147483647: the descriptor is no unix or TCP socket",
       });
       await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+});
+
+describe("with waitForReady", () => {
+  test("calls fail at once where no waiting helps, the first and later ones", async () => {
+    await using other = await monitor((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    await using channel = connect(other.address, { waitForReady: true });
+    const client = createClient(EchoService, channel);
+    for (const call of [() => client.echo({}), () => client.split({}).next(), () => client.join([])]) {
+      const error = await failure(call());
+      expect(error).toMatchObject({ ...noConnection, cause: { code: "ERR_VSOCK_HYBRID_REPLY" } });
+      expect(error.rawMessage).toMatch(/^cannot connect to hvsock:[^ ]*:1024: the answer was "HTTP/);
+    }
+  });
+
+  test.each(["pick_first", "round_robin"] as const)("they wait while another address may come: %s", async (policy) => {
+    await using other = await monitor((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    await using guest = await machine();
+    await guest.off();
+    const options = { waitForReady: true, backoff: { initialMs: 5, maxMs: 5 }, loadBalancing: policy };
+    await using channel = connect([guest.address, other.address], options);
+    const waiting = createClient(EchoService, channel).echo({ text: "waited" });
+    let asked = 0;
+    other.server.on("connection", () => asked++);
+    await until(() => asked > 2);
+    await guest.on();
+    expect((await waiting).text).toBe("waited");
+  });
+
+  test("a deadline that passes tells why there was no connection", async () => {
+    await using folder = await tempFolder();
+    const path = folder.file("none.sock");
+    for (const address of [`hvsock://${path}:1`, `unix://${path}`]) {
+      await using channel = connect(address, { waitForReady: true });
+      const client = createClient(EchoService, channel);
+      const late = (): Promise<RpcError> => failure(client.echo({}, { timeoutMs: 20 }));
+      let error = await late();
+      // On a busy machine it may pass before the first attempt ends.
+      while (error.rawMessage === "the deadline passed") error = await late();
+      expect(error).toMatchObject({
+        code: Code.DeadlineExceeded,
+        reason: "deadline",
+        rawMessage: `the deadline passed while connecting to ${address}: connect ENOENT ${path}`,
+        cause: { code: "ENOENT" },
+      });
     }
   });
 });

@@ -31,7 +31,8 @@ export interface ConnectOptions extends CallDefaults {
   readonly connectTimeoutMs?: number;
   /**
    * What calls do while there is no connection to be had. `false` (default): they fail with `Unavailable` when an attempt
-   * fails, and until one succeeds. `true`: they wait until their deadline.
+   * fails, and until one succeeds. `true`: they wait until their deadline, unless every address fails in a way that no
+   * waiting mends (`isPermanentDialError` of `@guestwire/rpc/transport`); names that gRPC resolves are not looked at so.
    */
   readonly waitForReady?: boolean;
   /** The pauses between attempts to connect: from `initialMs` (default 100) growing to `maxMs` (default 1,000), ± 20 %. */

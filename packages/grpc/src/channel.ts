@@ -12,6 +12,8 @@ import { type AddressList, listTarget } from "./address-list.js";
 import { type ConnectOptions, checkConnectOptions, grpcOptions, milliseconds } from "./channel-options.js";
 import type { CallHome, ClientCall } from "./client-call.js";
 import { clientCredentials, type Sockets } from "./client-credentials.js";
+import { connectText } from "./client-errors.js";
+import { type ConnectFailure, ConnectFailures } from "./connect-failures.js";
 import { openDialled } from "./dialled.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import { type PreparedMethod, prepareMethod } from "./prepared-method.js";
@@ -88,6 +90,7 @@ class ClientChannel implements Channel, CallHome {
       connectTimeoutMs: this.#connectTimeoutMs,
       open: new Set(),
       dialled: new WeakMap(),
+      failures: new ConnectFailures(target, () => this.#endHopeless()),
       emptied: undefined,
       target,
     };
@@ -113,6 +116,11 @@ class ClientChannel implements Channel, CallHome {
 
   get target(): string {
     return this.#target.name;
+  }
+
+  /** @internal */
+  get connectFailure(): ConnectFailure | undefined {
+    return this.#sockets.failures.last;
   }
 
   unary(method: UnaryMethod, request: object, options?: CallOptions): Promise<never> {
@@ -213,6 +221,7 @@ class ClientChannel implements Channel, CallHome {
       // Asked for anew: the first answer is the state from before the attempt that it began.
       const state = this.#grpc.getConnectivityState(false);
       const failing = state === connectivityState.TRANSIENT_FAILURE;
+      if (failing && this.#endHopeless()) return;
       // A call that is started while connecting fails gets the reason from grpc-js, or is repeated by it.
       if (state === connectivityState.READY || (failing && !this.waitForReady)) this.#startWaiting();
       else {
@@ -225,6 +234,15 @@ class ClientChannel implements Channel, CallHome {
         return;
       }
     }
+  }
+
+  /** Ends the waiting calls where no waiting helps, and tells whether that is so. */
+  #endHopeless(): boolean {
+    const failure = this.#sockets.failures.permanent;
+    if (failure === undefined) return false;
+    const text = `cannot connect to ${connectText(this.target, failure.text)}`;
+    for (const call of [...this.#waiting]) call.fail(failure.code, text, "connect_failed", failure.cause);
+    return true;
   }
 
   #startWaiting(): void {

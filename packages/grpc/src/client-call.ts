@@ -16,7 +16,8 @@ import {
   watchSignal,
   withoutStack,
 } from "@guestwire/rpc/transport";
-import { isTransportFault, statusError } from "./client-errors.js";
+import { connectText, isTransportFault, statusError } from "./client-errors.js";
+import type { ConnectFailure } from "./connect-failures.js";
 import type { Limits } from "./limits.js";
 import { fromGrpcMetadata, toGrpcMetadata } from "./metadata.js";
 import type { PreparedMethod } from "./prepared-method.js";
@@ -34,6 +35,8 @@ export interface CallHome {
   /** What is sent with a call without metadata. */
   readonly noMetadata: GrpcMetadata;
   readonly waitForReady: boolean;
+  /** How the newest attempt to connect failed; `undefined` where that is not known. */
+  readonly connectFailure: ConnectFailure | undefined;
   /** Whether requests are compressed. */
   readonly compresses: boolean;
   /** The call is over: forget it. */
@@ -226,8 +229,11 @@ export abstract class ClientCall implements InterceptingListener, SignalHearer {
     }
   }
 
+  /** While there was no connection: on one the deadline is grpc-js'. */
   #late(): void {
-    this.fail(Code.DeadlineExceeded, "the deadline passed", "deadline");
+    const { target, connectFailure: failure } = this.home;
+    const where = failure === undefined ? "" : ` while connecting to ${connectText(target, failure.text)}`;
+    this.fail(Code.DeadlineExceeded, `the deadline passed${where}`, "deadline", failure?.cause);
   }
 }
 

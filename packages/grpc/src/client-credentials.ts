@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect, createSecureContext, type PeerCertific
 import { type CallCredentials, ChannelCredentials, credentials, type experimental } from "@grpc/grpc-js";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
 import { clientConnections, connectionBegins, connectionEnds, connectionFails } from "@guestwire/rpc/transport";
+import type { ConnectFailures } from "./connect-failures.js";
 import { checkKnown } from "./known-options.js";
 import { protocol } from "./protocol.js";
 import { isTlsProvider, type TlsOptions, type TlsProvider, toContextOptions } from "./tls.js";
@@ -34,6 +35,8 @@ export interface Sockets {
   readonly open: Set<Socket>;
   /** Where those lead to that were opened by us, and not by grpc-js. */
   readonly dialled: WeakMap<Socket, Peer>;
+  /** Why there are none. */
+  readonly failures: ConnectFailures;
   /** Called when the last one has closed. */
   emptied: (() => void) | undefined;
 }

@@ -99,12 +99,17 @@ function connectError(details: string, method: string, peer: string): RpcError {
   // The last one: round_robin puts the text of each address's own balancer into its own.
   const cause =
     /.*Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*Z\))?\. Resolution note: /s.exec(details)?.[1] ?? details;
-  // An abstract socket's name begins with a NUL. Where there is one address it need not be named twice.
-  const text = cause.replaceAll("\0", "@").replace(`${peer}: `, "");
-  return withoutStack(
-    () =>
-      new RpcError(Code.Unavailable, `cannot connect to ${peer}: ${text}`, { method, peer, reason: "connect_failed" }),
-  );
+  const text = `cannot connect to ${connectText(peer, cause)}`;
+  return withoutStack(() => new RpcError(Code.Unavailable, text, { method, peer, reason: "connect_failed" }));
+}
+
+/** Where a connection was to lead, and why there is none. */
+export function connectText(peer: string, why: string): string {
+  // An abstract socket's name begins with a NUL.
+  const text = why.replaceAll("\0", "@");
+  // Where there is one address it need not be named twice.
+  const named = [`connect ${peer}: `, `${peer}: `].find((start) => text.startsWith(start)) ?? "";
+  return `${peer}: ${text.slice(named.length)}`;
 }
 
 function reasonOf({ code, details }: StatusObject): FailureReason | undefined {

@@ -5,12 +5,16 @@ import type { Channel as GrpcChannel } from "@grpc/grpc-js";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
 import { clientConnections, connectionFails, dialAddress, formatAddress } from "@guestwire/rpc/transport";
 import type { Sockets } from "./client-credentials.js";
+import { DialError } from "./connect-failures.js";
 import { protocol } from "./protocol.js";
 import { type DialledAddress, dialledAddress, type Endpoint } from "./target.js";
 
 /** How grpc-js opens the connection of one address. */
 interface Connector {
-  tcpConnect(endpoint: Endpoint & { readonly signal: AbortSignal }): Promise<Socket>;
+  /** All of it, TLS and HTTP/2 included. */
+  connect(endpoint: Endpoint, ...rest: unknown[]): Promise<unknown>;
+  /** Its first step. */
+  tcpConnect(endpoint: Endpoint & { readonly signal: AbortSignal }, ...rest: unknown[]): Promise<Socket>;
 }
 
 /** Where grpc-js makes the connections of a channel. */
@@ -38,10 +42,48 @@ export function openDialled(channel: GrpcChannel, sockets: Sockets): void {
     getOrCreateSubchannel(target, endpoint, ...rest) {
       const subchannel = pool.getOrCreateSubchannel(target, endpoint, ...rest);
       const address = dialledAddress(endpoint);
-      if (address !== undefined) subchannel.connector.tcpConnect = ({ signal }) => dialler.dial(address, signal);
+      watchFailures(
+        subchannel.connector,
+        endpoint,
+        sockets,
+        address && (({ signal }) => dialler.dial(address, signal)),
+      );
       return subchannel;
     },
     unrefUnusedSubchannels: () => pool.unrefUnusedSubchannels(),
+  };
+}
+
+/** Notes how attempts fail. grpc-js itself keeps no more of it than a text. */
+function watchFailures(
+  connector: Connector,
+  endpoint: Endpoint,
+  { failures }: Sockets,
+  dial: Connector["tcpConnect"] | undefined,
+): void {
+  // The prototype's, as a shared pool gives the same connector again.
+  const own = Object.getPrototypeOf(connector) as Connector;
+  const open = dial ?? own.tcpConnect;
+  let undialled: unknown;
+  connector.tcpConnect = async (...to) => {
+    try {
+      return await open.apply(connector, to);
+    } catch (error) {
+      undialled = error;
+      throw error;
+    }
+  };
+  connector.connect = async (...to) => {
+    undialled = undefined;
+    try {
+      const transport = await own.connect.apply(connector, to);
+      failures.forget(endpoint);
+      return transport;
+    } catch (error) {
+      // Without one the channel has been closed.
+      if (error !== undefined) failures.add(endpoint, error, error === undialled);
+      throw error;
+    }
   };
 }
 
@@ -67,7 +109,7 @@ class Dialler {
       signal.addEventListener("abort", () => socket.destroy(), { once: true });
       return socket;
     } catch (cause) {
-      const error = told(peer.address, cause);
+      const error = new DialError(peer.address, cause);
       connectionFails(clientConnections, protocol, { target: peer.address }, startedAt, error);
       throw error;
     }
@@ -104,10 +146,4 @@ class Dialler {
       throw new Error("the descriptor is no unix or TCP socket", { cause: error });
     }
   }
-}
-
-/** grpc-js makes text of an error, which becomes part of that of a failed call. */
-function told(address: string, cause: unknown): Error {
-  const text = cause instanceof RpcError ? cause.rawMessage : cause instanceof Error ? cause.message : String(cause);
-  return new Error(text.includes(address) ? text : `${address}: ${text}`, { cause });
 }
