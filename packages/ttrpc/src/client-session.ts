@@ -1,13 +1,12 @@
 // A client's side of one connection: numbers calls, writes requests, gives responses to their calls.
 // No I/O: takes a link and a clock, so that a simulator can run it.
 import { Code, RpcError } from "@guestwire/rpc";
-import { withoutStack } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.js";
-import { ClientControl, type ControlHome, isMetadata } from "./client-control.js";
+import { ClientControl, type ControlHome } from "./client-control.js";
 import { StreamClientCall, type StreamSender } from "./client-stream-call.js";
 import type { DeadlineWheel } from "./deadline-wheel.js";
-import { ResponseEnvelope, writeRequestEnd } from "./envelope.js";
+import { writeRequestEnd } from "./envelope.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.js";
@@ -16,6 +15,7 @@ import type { Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
 import type { MessageCodec, PreparedMethod } from "./prepared-method.js";
 import { ReceiveBudget } from "./receive-budget.js";
+import { ResponseReader } from "./response-reader.js";
 
 /** What a session tells its channel. */
 export interface ClientSessionHandler {
@@ -55,8 +55,8 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
   readonly #output: Output;
   readonly #budget: ReceiveBudget;
   readonly #calls = new CallTable<ClientCall>();
-  readonly #response = new ResponseEnvelope();
   readonly #control: ClientControl;
+  readonly #responses: ResponseReader;
   readonly #keepalive: Keepalive | undefined;
   // Calls of the connection's own, which count nowhere.
   readonly #asked = new Map<number, ClientCall>();
@@ -84,6 +84,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     this.#output = new Output(link, clock, () => handler.ready());
     this.#budget = new ReceiveBudget(this.#reader, clock, wheel, limits, () => this.#calls.size);
     this.#control = new ClientControl(this, control);
+    this.#responses = new ResponseReader(this.#control, limits);
     this.#keepalive = keepalive === undefined ? undefined : new Keepalive(this, this.#control, clock, keepalive);
   }
 
@@ -270,73 +271,12 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
         `the server sent a message of ${decoder.oversize} bytes; the limit is ${this.#limits.messageBytes}`,
         "oversize",
       );
-    } else if (decoder.type === FrameType.Response) this.#responseFrame(call, decoder);
-    else if (decoder.type === FrameType.Data) this.#dataFrame(call, decoder);
+    } else if (decoder.type === FrameType.Response) this.#responses.response(call, decoder);
+    else if (decoder.type === FrameType.Data) this.#responses.data(call, decoder);
     else if (decoder.type === FrameType.Request) {
       call.fail(Code.Internal, "the server sent a request on the call's stream", "protocol");
     }
     // Unknown types are for peers that know them.
-  }
-
-  #responseFrame(call: ClientCall, { buffer, start, end }: FrameDecoder): void {
-    const response = this.#response;
-    try {
-      response.read(buffer, start, end);
-    } catch (error) {
-      return call.fail(Code.Internal, `the response cannot be read: ${(error as Error).message}`, "protocol", error);
-    }
-    const { status } = response;
-    const metadata = this.#control.metadata(call, response.details, this.#limits, status === undefined || call.begun);
-    // What it tells may end the call.
-    if (call.settled) return;
-    if (status !== undefined) {
-      const { path: method } = call.method;
-      const details = metadata === undefined ? status.details : status.details.filter((one) => !isMetadata(one));
-      // Both ends keep the deadline; whichever notices first, the caller sees the same.
-      const late = status.code === Code.DeadlineExceeded && call.deadlineAt !== Number.POSITIVE_INFINITY;
-      const parts = {
-        details,
-        method,
-        peer: call.target,
-        ...(metadata !== undefined && { metadata }),
-        ...(late && { reason: "deadline" as const }),
-      };
-      const error = withoutStack(() => new RpcError(status.code as Code, status.message, parts));
-      return call.failWith(error, false);
-    }
-    const size = response.payloadEnd - response.payloadStart;
-    // A stream of responses that ends with an OK response, as other implementations do, has no message in it.
-    if (call instanceof StreamClientCall && call.method.serverStreams && size === 0) return call.complete();
-    const message = this.#decode(call, buffer, response.payloadStart, response.payloadEnd);
-    if (message === undefined) return;
-    if (call instanceof UnaryClientCall) return call.succeed(message);
-    (call as StreamClientCall).deliver(message, size);
-    (call as StreamClientCall).complete();
-  }
-
-  #dataFrame(call: ClientCall, { buffer, start, end, flags }: FrameDecoder): void {
-    if (!(call instanceof StreamClientCall) || !call.method.serverStreams) {
-      return call.fail(Code.Internal, "the server sent data on a call with one response", "protocol");
-    }
-    const closes = (flags & Flag.RemoteClosed) !== 0;
-    if (end > start || !closes || (flags & Flag.NoData) === 0) {
-      const message = this.#decode(call, buffer, start, end);
-      if (message === undefined) return;
-      call.deliver(message, end - start);
-    }
-    if (!closes) return;
-    // A stream that ends without them had none.
-    this.#control.metadata(call, [], this.#limits, true);
-    call.complete();
-  }
-
-  #decode(call: ClientCall, buffer: Buffer, start: number, end: number): object | undefined {
-    try {
-      return call.method.output.decode(buffer, start, end);
-    } catch (error) {
-      call.fail(Code.Internal, `the response cannot be decoded: ${(error as Error).message}`, "protocol", error);
-      return undefined;
-    }
   }
 
   #writePayload(codec: MessageCodec, request: object): void {
