@@ -1,6 +1,6 @@
 // Opens one socket to an address, whatever its kind. One attempt, ended by a signal; trying again is the caller's affair.
 // @guestwire/vsock is loaded with the first address that needs it: who uses none need not have it.
-import { createConnection, type NetConnectOpts, Socket } from "node:net";
+import { createConnection, type NetConnectOpts, type OnReadOpts, Socket } from "node:net";
 import { type Address, formatAddress } from "./address.js";
 import { Code } from "./code.js";
 import { RpcError } from "./rpc-error.js";
@@ -10,6 +10,16 @@ import { loadVsock } from "./vsock-package.js";
 export interface DialAddressOptions {
   /** Gives the attempt up: nothing of it stays open, and the promise rejects with the signal's reason. Default never. */
   readonly signal?: AbortSignal;
+  /**
+   * Memory to read into, as for `net.connect()`. Taken for unix and tcp addresses ({@link takesMemory}); sockets of other
+   * kinds emit `data`. Default: `data` for all.
+   */
+  readonly onread?: OnReadOpts;
+}
+
+/** Whether a socket to this address can be told what memory to read into. */
+export function takesMemory({ kind }: Address): boolean {
+  return kind === "unix" || kind === "tcp";
 }
 
 /**
@@ -22,14 +32,15 @@ export interface DialAddressOptions {
  * @throws {Error} the system's, with its `code` (`ECONNREFUSED`, `ENODEV`, …), or one of @guestwire/vsock.
  */
 export async function dialAddress(address: Address, options: DialAddressOptions = {}): Promise<Socket> {
-  options.signal?.throwIfAborted();
+  const { signal } = options;
+  signal?.throwIfAborted();
   switch (address.kind) {
     case "fd":
       return new Socket({ fd: address.fd });
     case "tcp":
-      return connectSocket({ host: address.host, port: address.port }, options.signal);
+      return connectSocket({ host: address.host, port: address.port }, options);
     case "unix":
-      return connectSocket({ path: address.abstract ? `\0${address.path}` : address.path }, options.signal);
+      return connectSocket({ path: address.abstract ? `\0${address.path}` : address.path }, options);
     case "vsock": {
       const { cid, port } = address;
       if (cid === "any") {
@@ -39,20 +50,20 @@ export async function dialAddress(address: Address, options: DialAddressOptions 
         );
       }
       const { dial } = await loadVsock(address);
-      return dial({ cid, port }, options);
+      return dial({ cid, port }, signal === undefined ? {} : { signal });
     }
     case "hvsock": {
       const { dialHybrid } = await loadVsock(address);
       // The caller's time is the only one: a window of kata's is longer than the package's own limit.
       return dialHybrid(
         { path: address.path, port: address.port },
-        { ...options, timeoutMs: Number.POSITIVE_INFINITY },
+        { ...(signal !== undefined && { signal }), timeoutMs: Number.POSITIVE_INFINITY },
       );
     }
   }
 }
 
-function connectSocket(options: NetConnectOpts, signal: AbortSignal | undefined): Promise<Socket> {
+function connectSocket(to: NetConnectOpts, { signal, onread }: DialAddressOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let pauseMs = 1;
     let timer: NodeJS.Timeout | undefined;
@@ -63,7 +74,7 @@ function connectSocket(options: NetConnectOpts, signal: AbortSignal | undefined)
       reject(signal?.reason);
     };
     const attempt = (): void => {
-      const opened = createConnection(options);
+      const opened = createConnection(onread === undefined ? to : { ...to, onread });
       socket = opened;
       const failed = (error: NodeJS.ErrnoException): void => {
         // It may come just behind the signal.

@@ -16,7 +16,7 @@ export {
   connectionWatched,
   serverConnections,
 } from "./diagnostics.js";
-export { type DialAddressOptions, dialAddress } from "./dial.js";
+export { type DialAddressOptions, dialAddress, takesMemory } from "./dial.js";
 export { type DialWithRetryOptions, dialWithRetry } from "./dial-retry.js";
 export { isPermanentDialError, isTransientDialError } from "./dial-retry-errors.js";
 export { type DialAttempt, type DialRetryOptions, type DialTask, type DialTurn, retryDial } from "./dial-retry-loop.js";

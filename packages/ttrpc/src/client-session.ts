@@ -208,10 +208,14 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     this.#handler.closed(error);
   }
 
-  received(chunk: Buffer): void {
+  received(chunk: Buffer, borrowed?: boolean): void {
     this.heard = true;
     this.#keepalive?.heard();
-    this.#reader.received(chunk);
+    this.#reader.received(chunk, borrowed);
+  }
+
+  get wanted(): Buffer | undefined {
+    return this.#reader.wanted;
   }
 
   drained(): void {

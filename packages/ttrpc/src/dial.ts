@@ -1,8 +1,16 @@
 // Opens a client's socket for an address. One attempt, within a time limit; trying again is the channel's affair.
 import { Duplex } from "node:stream";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
-import { type Address, dialAddress, formatAddress, givenStream, parseAddress } from "@guestwire/rpc/transport";
+import {
+  type Address,
+  dialAddress,
+  formatAddress,
+  givenStream,
+  parseAddress,
+  takesMemory,
+} from "@guestwire/rpc/transport";
 import type { Link } from "./link.js";
+import { ReceiveMemory } from "./receive-memory.js";
 import { socketLink } from "./socket-link.js";
 
 /** Opens a connection. */
@@ -37,7 +45,12 @@ function addressDialer(address: Address): Dialer {
   const open = address.kind === "fd" ? once(() => dialAddress(address)) : undefined;
   return {
     target,
-    dial: async (signal) => socketLink(await (open?.() ?? dialAddress(address, { signal })), peer),
+    async dial(signal) {
+      if (open !== undefined) return socketLink(await open(), peer);
+      if (!takesMemory(address)) return socketLink(await dialAddress(address, { signal }), peer);
+      const memory = new ReceiveMemory();
+      return socketLink(await dialAddress(address, { signal, onread: memory.onread }), peer, memory);
+    },
   };
 }
 

@@ -87,6 +87,28 @@ describe("turns", () => {
   });
 });
 
+test("frames that wait for their turn outlast the borrowed memory they came in", async () => {
+  const texts: string[] = [];
+  reader = new FrameReader(link, clock, wheel, resolveLimits({ framesPerTurn: 2 }), {
+    frame: ({ buffer, start, end }) => void texts.push(buffer.toString("latin1", start, end)),
+    unreadable: (message) => void faults.push(message),
+  });
+  const lent = Buffer.alloc(1000);
+  const lend = (...words: string[]): void => {
+    const bytes = encodeFrames(words.map((word) => rawFrame(1, 1, 0, Buffer.from(word))));
+    reader.received(lent.subarray(0, bytes.copy(lent)), true);
+    lent.fill(0xff);
+  };
+  lend("one", "two", "three", "four");
+  // While a turn is given away: once behind a rest, once behind none.
+  lend("five");
+  await turns(3);
+  lend("six", "seven");
+  lend("eight");
+  await turns(3);
+  expect([texts, faults]).toEqual([["one", "two", "three", "four", "five", "six", "seven", "eight"], []]);
+});
+
 describe("pausing", () => {
   test("stops the link, and what has come is still handled", () => {
     reader.pause();

@@ -43,11 +43,17 @@ export class FrameReader implements Deadlined {
     return this.#paused || this.#yielding;
   }
 
-  /** Takes received bytes. */
-  received(chunk: Buffer): void {
+  /** Where the next bytes had best be put; `undefined` where any memory will do. */
+  get wanted(): Buffer | undefined {
+    return this.#decoder.wanted;
+  }
+
+  /** Takes received bytes. @param borrowed Whether their memory is others' again when this returns. Default false. */
+  received(chunk: Buffer, borrowed = false): void {
     if (this.#closed) return;
-    this.#decoder.push(chunk);
+    this.#decoder.push(chunk, borrowed);
     if (!this.#yielding) this.#read();
+    else this.#decoder.keep();
   }
 
   /** Stops reading the link; what has come already is still handled. */
@@ -94,6 +100,7 @@ export class FrameReader implements Deadlined {
   #yield(): void {
     this.#yielding = true;
     this.#link.pause();
+    this.#decoder.keep();
     // The frame that was watched has ended.
     this.#wheel.remove(this);
     this.#clock.later(() => {

@@ -191,6 +191,42 @@ describe("FrameDecoder", () => {
     }
   });
 
+  test("frames of borrowed memory are the same, and large ones are kept when it is written to", () => {
+    const sizes = fc.array(fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: 40_000 }), fc.nat({ max: 300_000 })), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 200_000 }), (given, most) => {
+        const bytes = encodeFrames(given.map((size, i) => rawFrame(i, 3, 0, Buffer.alloc(size, i + 1))));
+        const lent = Buffer.alloc(200_000);
+        const decoder = new FrameDecoder();
+        const large: Buffer[] = [];
+        const seen: number[] = [];
+        for (let at = 0; at < bytes.length; ) {
+          // As a socket does: straight to where it is wanted, and otherwise into memory that is used again and again.
+          const memory = decoder.wanted ?? lent.subarray(0, most);
+          const chunk = memory.subarray(0, bytes.copy(memory, 0, at));
+          at += chunk.length;
+          decoder.push(chunk, true);
+          while (decoder.next()) {
+            const { id, buffer, start, end } = decoder;
+            const data = buffer.subarray(start, end);
+            expect(data.equals(Buffer.alloc(given[id] as number, id + 1))).toBe(true);
+            seen.push(id);
+            if (data.length >= 16 * 1024) large.push(data);
+            else expect(data.length * 4).toBeLessThan(lent.length);
+          }
+          lent.fill(0xff);
+        }
+        expect(seen).toEqual(given.map((_, i) => i));
+        const kept = given.flatMap((size, i) => (size >= 16 * 1024 ? [Buffer.alloc(size, i + 1)] : []));
+        expect(Buffer.concat(large).equals(Buffer.concat(kept))).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test("lets go of the chunk when all of it is read", () => {
     const decoder = new FrameDecoder();
     decoder.push(encodeFrames(two));

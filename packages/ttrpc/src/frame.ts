@@ -50,10 +50,17 @@ export function writeHeader(
 
 const empty = Buffer.alloc(0);
 
+// From this size on, a frame in borrowed memory is copied as a whole, so that its fields may be views of the copy. Below it
+// they are less than a quarter of the memory they lie in, and codecs copy such fields (`decode` of Codec).
+const ownBytes = 16 * 1024;
+// From this many missing bytes on, reading straight to where they belong saves more than the read of its own costs.
+const wantedBytes = 64 * 1024;
+
 /**
  * Cuts a byte stream into frames. Give it chunks with `push`, then call `next` until it says `false`; after each `true`
  * the fields describe one frame, whose data is `buffer[start..end)`: a view of the chunk, or one copy where the frame
- * came in several chunks. Chunks must not be written to afterwards.
+ * came in several chunks. Chunks must not be written to afterwards, unless they are borrowed: what is left of those must be
+ * taken out with `next`, or kept with `keep`, before they are written to.
  *
  * A frame over the limit is announced once with `oversize` set and no data; its data is passed over as it comes, so it
  * costs no memory.
@@ -79,6 +86,7 @@ export class FrameDecoder {
   readonly #waiting: Buffer[] = [];
   #chunk: Buffer = empty;
   #at = 0;
+  #borrowed = false;
   // A header, or a frame's data, of which only the beginning has come.
   readonly #header: Buffer = Buffer.allocUnsafeSlow(headerBytes);
   #headerHas = 0;
@@ -96,14 +104,31 @@ export class FrameDecoder {
     return this.#headerHas > 0 || this.#body !== undefined || this.#skip > 0;
   }
 
-  /** Adds received bytes. */
-  push(chunk: Buffer): void {
+  /** Where the rest of a large frame belongs that has begun: bytes put there need not be copied when they are pushed. */
+  get wanted(): Buffer | undefined {
+    const body = this.#body;
+    if (body === undefined || body.length - this.#bodyHas < wantedBytes) return undefined;
+    return body.subarray(this.#bodyHas);
+  }
+
+  /** Adds received bytes. @param borrowed Whether the memory is others' again after `next` has said `false`, or `keep`. */
+  push(chunk: Buffer, borrowed = false): void {
     // Behind what waits already, also where the current chunk has just been used up.
-    if (this.#at < this.#chunk.length || this.#waiting.length > 0) this.#waiting.push(chunk);
-    else {
+    if (this.#at < this.#chunk.length || this.#waiting.length > 0) {
+      this.#waiting.push(borrowed ? Buffer.from(chunk) : chunk);
+    } else {
       this.#chunk = chunk;
       this.#at = 0;
+      this.#borrowed = borrowed;
     }
+  }
+
+  /** Copies what is left of a borrowed chunk. */
+  keep(): void {
+    if (!this.#borrowed) return;
+    this.#chunk = Buffer.from(this.#chunk.subarray(this.#at));
+    this.#at = 0;
+    this.#borrowed = false;
   }
 
   /**
@@ -121,11 +146,13 @@ export class FrameDecoder {
         // Lets go of the chunk, which a connection at rest would otherwise keep.
         this.#chunk = empty;
         this.#at = 0;
+        this.#borrowed = false;
         this.buffer = empty;
         return false;
       }
       this.#chunk = chunk;
       this.#at = 0;
+      this.#borrowed = false;
     }
   }
 
@@ -162,7 +189,7 @@ export class FrameDecoder {
     this.oversize = 0;
     if (length > this.#limit) return this.#beginOversize(length);
     const end = dataAt + length;
-    if (end <= this.#chunk.length) {
+    if (end <= this.#chunk.length && !(this.#borrowed && length >= ownBytes)) {
       this.buffer = this.#chunk;
       this.start = dataAt;
       this.end = end;
@@ -198,7 +225,9 @@ export class FrameDecoder {
   }
 
   #fillBody(body: Buffer): boolean {
-    const taken = this.#chunk.copy(body, this.#bodyHas, this.#at);
+    const chunk = this.#chunk;
+    // What was put where it is wanted lies there already.
+    const taken = chunk.buffer === body.buffer ? chunk.length : chunk.copy(body, this.#bodyHas, this.#at);
     this.#bodyHas += taken;
     this.#at += taken;
     if (this.#bodyHas < body.length) return false;

@@ -32,8 +32,10 @@ export interface Link {
 
 /** What a link tells its session. */
 export interface LinkHandler {
-  /** Bytes came. The memory is the session's from now on. */
-  received(chunk: Buffer): void;
+  /** Bytes came. The memory is the session's from now on; where it is `borrowed`, only until this returns. */
+  received(chunk: Buffer, borrowed?: boolean): void;
+  /** Where the next bytes had best be put, so that they need not be copied; `undefined` where any memory will do. */
+  readonly wanted?: Buffer | undefined;
   /** All that was written is sent. */
   drained(): void;
   /** No more bytes will come or go; called exactly once. `error` says why where it was not a regular end. */

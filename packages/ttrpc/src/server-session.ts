@@ -98,8 +98,12 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#link.destroy();
   }
 
-  received(chunk: Buffer): void {
-    this.#reader.received(chunk);
+  received(chunk: Buffer, borrowed?: boolean): void {
+    this.#reader.received(chunk, borrowed);
+  }
+
+  get wanted(): Buffer | undefined {
+    return this.#reader.wanted;
   }
 
   drained(): void {

@@ -3,10 +3,15 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Peer } from "@guestwire/rpc";
 import type { Link, LinkHandler } from "./link.js";
+import type { ReceiveMemory } from "./receive-memory.js";
 
-/** Makes a link of an open stream. The stream is the link's from now on, and is destroyed at its end. */
-export function socketLink(stream: Duplex, peer: Peer): Link {
-  return new SocketLink(stream, peer);
+/**
+ * Makes a link of an open stream. The stream is the link's from now on, and is destroyed at its end.
+ *
+ * @param memory What the stream was told to read into when it was made; without it, what comes is heard as `data`.
+ */
+export function socketLink(stream: Duplex, peer: Peer, memory?: ReceiveMemory): Link {
+  return new SocketLink(stream, peer, memory);
 }
 
 const nothing = Buffer.alloc(0);
@@ -16,12 +21,14 @@ class SocketLink implements Link {
   readonly #stream: Duplex;
   // Only a real socket has copied the bytes when its queue is empty again; others keep the memory they are given.
   readonly #copies: boolean;
+  readonly #memory: ReceiveMemory | undefined;
   #handler: LinkHandler | undefined;
   #error: Error | undefined;
   #over = false;
 
-  constructor(stream: Duplex, peer: Peer) {
+  constructor(stream: Duplex, peer: Peer, memory: ReceiveMemory | undefined) {
     this.#stream = stream;
+    this.#memory = memory;
     this.#copies = stream instanceof Socket;
     this.peer = peer;
     // From the first moment on, so that an early error is not an uncaught one.
@@ -42,9 +49,15 @@ class SocketLink implements Link {
 
   start(handler: LinkHandler): void {
     this.#handler = handler;
-    this.#stream.on("data", (chunk: Buffer) => {
-      if (!this.#over) handler.received(chunk);
-    });
+    if (this.#memory === undefined) {
+      this.#stream.on("data", (chunk: Buffer) => {
+        if (!this.#over) handler.received(chunk);
+      });
+    } else {
+      // Also for its end to be noticed.
+      this.#stream.resume();
+      this.#memory.start(handler);
+    }
     if (this.#over || this.#stream.destroyed) {
       this.#over = true;
       handler.closed(this.#error);
