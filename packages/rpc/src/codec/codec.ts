@@ -1,5 +1,5 @@
 // Message codecs compiled from protobuf-es descriptors: what transports use instead of toBinary and fromBinary.
-// Loads nothing of @bufbuild/protobuf at run time. Equal to it in every bit, but for this: strings, booleans and bytes of
+// Loads nothing of @bufbuild/protobuf at run time. Equal to it in every bit but where docs/codec.md says otherwise: values of
 // another type are refused, not converted; null counts as not set; unknown fields are dropped unless asked for.
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { CodecError, DecodeFault } from "./codec-error.js";

@@ -21,3 +21,15 @@ export type ReadValue = (bytes: Uint8Array, at: number, end: number) => unknown;
 
 /** Reads one field into a message and gives the offset behind it. `end` is the end of the outermost message. */
 export type ReadField = (message: Fields, bytes: Uint8Array, at: number, end: number, tag: number) => number;
+
+/** How to read one field. */
+export interface FieldReader {
+  /** The scalar type of a field that messages are read of without calling `read`; 0 for all others. */
+  readonly direct: number;
+  /** The property that holds the value. */
+  readonly name: string;
+  /** Whether text must be valid UTF-8. */
+  readonly strict: boolean;
+  /** Reads the field, whatever `direct` says. */
+  readonly read: ReadField;
+}

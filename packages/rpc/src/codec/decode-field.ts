@@ -1,20 +1,39 @@
 // Compiles the reader of one field. Like protobuf-es, readers go by the field's type and not by the tag's wire type.
 import type { DescEnum, DescField } from "@bufbuild/protobuf";
-import { BYTES, DELIMITED, INT32, STRING } from "./constants.js";
-import { cursor, type Fields, type ReadField } from "./cursor.js";
+import { BOOL, BYTES, DELIMITED, INT32, INT64, STRING, UINT32, UINT64 } from "./constants.js";
+import { cursor, type FieldReader, type Fields, type ReadField } from "./cursor.js";
 import { mapReader } from "./decode-map.js";
-import { type DecodePlan, keepField, type PlanOf, readGroup, readMessage } from "./decode-message.js";
+import { type DecodePlan, type PlanOf, readGroup, readMessage } from "./decode-message.js";
 import { packedReader } from "./decode-packed.js";
 import { scalarReader } from "./decode-scalar.js";
-import { readInt32, readString, readUint32 } from "./read-scalar.js";
+import { keepField } from "./decode-skip.js";
+import { readInt32, readUint32 } from "./read-scalar.js";
 import { localForm } from "./well-known.js";
 import { putLong } from "./write-scalar.js";
 
 /** Reads a message or group behind its tag into `message`, and gives the offset behind it. */
 type ReadPart = (message: Fields, bytes: Uint8Array, at: number, end: number) => number;
 
+/** Types that messages are read of without a call of the field's own reader. */
+const direct: ReadonlySet<number> = new Set([STRING, BYTES, BOOL, INT32, UINT32, INT64, UINT64]);
+
 /** Compiles the reader of a field. */
-export function compileReader(field: DescField, planOf: PlanOf): ReadField {
+export function compileReader(field: DescField, planOf: PlanOf): FieldReader {
+  return {
+    direct: directType(field),
+    name: field.localName,
+    strict: field.utf8Validation,
+    read: compileRead(field, planOf),
+  };
+}
+
+function directType(field: DescField): number {
+  if (field.oneof !== undefined) return 0;
+  if (field.fieldKind === "enum") return field.enum.open ? INT32 : 0;
+  return field.fieldKind === "scalar" && !field.longAsString && direct.has(field.scalar) ? field.scalar : 0;
+}
+
+function compileRead(field: DescField, planOf: PlanOf): ReadField {
   switch (field.fieldKind) {
     case "scalar":
       return singularReader(field, field.scalar, field.longAsString);
@@ -37,19 +56,6 @@ function singularReader(field: DescField, scalar: number, longAsString: boolean)
   if (oneof !== undefined) {
     return (message, bytes, at, end) => {
       message[oneof] = { case: name, value: read(bytes, at, end) };
-      return cursor.at;
-    };
-  }
-  // The commonest types call their reader directly, which the engine inlines.
-  if (scalar === STRING) {
-    return (message, bytes, at, end) => {
-      message[name] = readString(bytes, at, end, strict);
-      return cursor.at;
-    };
-  }
-  if (scalar === INT32) {
-    return (message, bytes, at, end) => {
-      message[name] = readInt32(bytes, at, end);
       return cursor.at;
     };
   }

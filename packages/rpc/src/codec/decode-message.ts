@@ -1,16 +1,17 @@
 // Decodes a message by its plan: a reader per field, found by the tag. How a plan comes about is decode.ts.
 import type { DescMessage } from "@bufbuild/protobuf";
 import { DecodeFault, truncated } from "./codec-error.js";
-import { BIT32, BIT64, DELIMITED, GROUP_END, GROUP_START, RECURSION_LIMIT, VARINT } from "./constants.js";
-import { cursor, type Fields, type ReadField } from "./cursor.js";
-import { readUint32, takeBytes } from "./read-scalar.js";
+import { BOOL, BYTES, GROUP_END, INT32, INT64, RECURSION_LIMIT, STRING, UINT32, UINT64 } from "./constants.js";
+import { cursor, type FieldReader, type Fields } from "./cursor.js";
+import { readTag, skipped, tooDeep } from "./decode-skip.js";
+import { readBool, readBytes, readInt32, readInt64, readString, readUint32, readUint64 } from "./read-scalar.js";
 
 /** The readers of one message type. */
 export interface Readers {
   /** By the tag, for tags of one byte: also says what is no tag and what is no known field. */
-  readonly byTag: readonly ReadField[];
+  readonly byTag: readonly FieldReader[];
   /** By field number. */
-  readonly byNumber: ReadonlyMap<number, ReadField>;
+  readonly byNumber: ReadonlyMap<number, FieldReader>;
 }
 
 /** How to decode one message type. */
@@ -49,10 +50,50 @@ export function readMessage(
   try {
     while (at < stop) {
       start = at;
-      const tag = bytes[at] as number;
+      let tag = bytes[at] as number;
+      let field: FieldReader;
       // Fields up to 15 have tags of one byte: no number to put together, nothing to look up in a map.
-      if (tag < 0x80) at = (byTag[tag] as ReadField)(message, bytes, at + 1, end, tag);
-      else at = readLongTagged(readers, message, bytes, at, end);
+      if (tag < 0x80) {
+        field = byTag[tag] as FieldReader;
+        at++;
+      } else {
+        tag = readTag(bytes, at, end);
+        field = readers.byNumber.get(tag >>> 3) ?? skipped;
+        at = cursor.at;
+      }
+      // The commonest types without a call that the engine cannot foresee: about a tenth less time for all of decoding.
+      switch (field.direct) {
+        case STRING:
+          message[field.name] = readString(bytes, at, end, field.strict);
+          at = cursor.at;
+          break;
+        case BYTES:
+          message[field.name] = readBytes(bytes, at, end);
+          at = cursor.at;
+          break;
+        case BOOL:
+          message[field.name] = readBool(bytes, at, end);
+          at = cursor.at;
+          break;
+        case INT32:
+          message[field.name] = readInt32(bytes, at, end);
+          at = cursor.at;
+          break;
+        case UINT32:
+          message[field.name] = readUint32(bytes, at, end);
+          at = cursor.at;
+          break;
+        case INT64:
+          message[field.name] = readInt64(bytes, at, end);
+          at = cursor.at;
+          break;
+        case UINT64:
+          message[field.name] = readUint64(bytes, at, end);
+          at = cursor.at;
+          break;
+        default:
+          at = field.read(message, bytes, at, end, tag);
+      }
     }
   } catch (error) {
     throw within(plan, error, bytes, start, end);
@@ -82,7 +123,7 @@ export function readGroup(
         if (tag >>> 3 !== number) throw new DecodeFault("end of another group", start);
         break;
       }
-      at = (readers.byNumber.get(tag >>> 3) ?? skipField)(message, bytes, at, end, tag);
+      at = (readers.byNumber.get(tag >>> 3) ?? skipped).read(message, bytes, at, end, tag);
     }
   } catch (error) {
     throw within(plan, error, bytes, start, end);
@@ -94,93 +135,6 @@ export function readGroup(
 function prepare(plan: DecodePlan): Readers {
   plan.readers = plan.compile();
   return plan.readers;
-}
-
-function readLongTagged(readers: Readers, message: Fields, bytes: Uint8Array, at: number, end: number): number {
-  const tag = readTag(bytes, at, end);
-  return (readers.byNumber.get(tag >>> 3) ?? skipField)(message, bytes, cursor.at, end, tag);
-}
-
-/** Reads a tag and refuses what is none: over 32 bits, field number 0, wire types 6 and 7. */
-export function readTag(bytes: Uint8Array, at: number, end: number): number {
-  const tag = readUint32(bytes, at, end);
-  const size = cursor.at - at;
-  if (size > 5 || (size === 5 && (bytes[cursor.at - 1] as number) > 0x0f))
-    throw new DecodeFault("tag over 32 bits", at);
-  if (tag >>> 3 === 0 || (tag & 7) > BIT32) throw illegalTag(tag, at);
-  return tag;
-}
-
-/** The reader of tags that are none. */
-export function refuseTag(_message: Fields, _bytes: Uint8Array, at: number, _end: number, tag: number): number {
-  throw illegalTag(tag, at - 1);
-}
-
-function illegalTag(tag: number, at: number): DecodeFault {
-  return new DecodeFault(`illegal tag (field ${tag >>> 3}, wire type ${tag & 7})`, at);
-}
-
-/** The reader of fields that the message type does not have. */
-export function skipField(message: Fields, bytes: Uint8Array, at: number, end: number, tag: number): number {
-  const next = skip(bytes, at, end, tag, RECURSION_LIMIT - cursor.depth);
-  if (cursor.keepUnknown) keepField(message, tag, takeBytes(bytes, at, next - at));
-  return next;
-}
-
-/** Adds to a message's unknown fields. */
-export function keepField(message: Fields, tag: number, data: Uint8Array): void {
-  message["$unknown"] ??= [];
-  (message["$unknown"] as unknown[]).push({ no: tag >>> 3, wireType: tag & 7, data });
-}
-
-/**
- * Gives the offset behind a field's value.
- *
- * @param budget How many groups may still be opened.
- */
-export function skip(bytes: Uint8Array, at: number, end: number, tag: number, budget: number): number {
-  let next = at;
-  switch (tag & 7) {
-    case VARINT:
-      // Any length, as in protobuf-es.
-      while (next < end && (bytes[next] as number) > 0x7f) next++;
-      next++;
-      break;
-    case BIT64:
-      next += 8;
-      break;
-    case BIT32:
-      next += 4;
-      break;
-    case DELIMITED: {
-      const length = readUint32(bytes, at, end);
-      next = cursor.at + length;
-      break;
-    }
-    case GROUP_START:
-      next = skipGroup(bytes, at, end, tag >>> 3, budget);
-      break;
-    default:
-      throw new DecodeFault("end of a group that was not begun", at);
-  }
-  if (next > end) throw truncated(end);
-  return next;
-}
-
-function skipGroup(bytes: Uint8Array, at: number, end: number, number: number, budget: number): number {
-  if (budget <= 0) throw tooDeep(at);
-  for (;;) {
-    const tag = readTag(bytes, at, end);
-    if ((tag & 7) === GROUP_END) {
-      if (tag >>> 3 !== number) throw new DecodeFault("end of another group", at);
-      return cursor.at;
-    }
-    at = skip(bytes, cursor.at, end, tag, budget - 1);
-  }
-}
-
-function tooDeep(at: number): DecodeFault {
-  return new DecodeFault(`more than ${RECURSION_LIMIT} messages in each other`, at);
 }
 
 /** Notes on a fault which field of the message it happened in. */

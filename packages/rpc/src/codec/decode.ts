@@ -2,9 +2,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BIT32 } from "./constants.js";
 import { factoryOf } from "./create.js";
-import type { ReadField } from "./cursor.js";
+import type { FieldReader } from "./cursor.js";
 import { compileReader } from "./decode-field.js";
-import { type DecodePlan, type Readers, refuseTag, skipField } from "./decode-message.js";
+import type { DecodePlan, Readers } from "./decode-message.js";
+import { refused, skipped } from "./decode-skip.js";
 
 const plans = new WeakMap<DescMessage, DecodePlan>();
 
@@ -19,12 +20,12 @@ export function decodePlan(desc: DescMessage): DecodePlan {
 }
 
 function compileReaders(desc: DescMessage): Readers {
-  const byNumber = new Map<number, ReadField>();
+  const byNumber = new Map<number, FieldReader>();
   for (const field of desc.fields) byNumber.set(field.number, compileReader(field, decodePlan));
-  const byTag: ReadField[] = [];
+  const byTag: FieldReader[] = [];
   for (let tag = 0; tag < 0x80; tag++) {
     const legal = tag >>> 3 !== 0 && (tag & 7) <= BIT32;
-    byTag.push(legal ? (byNumber.get(tag >>> 3) ?? skipField) : refuseTag);
+    byTag.push(legal ? (byNumber.get(tag >>> 3) ?? skipped) : refused);
   }
   return { byTag, byNumber };
 }

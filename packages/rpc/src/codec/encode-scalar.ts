@@ -82,6 +82,14 @@ export function implicitWriter(scalar: number, tag: number, label: string): Writ
       return (sink, value) => {
         if (value !== 0 && !isZeroText(value)) w.writeUint32(sink, tag, value, label);
       };
+    case c.INT64:
+      return (sink, value) => {
+        if (!isZeroLong(value)) w.writeInt64(sink, tag, value, label);
+      };
+    case c.UINT64:
+      return (sink, value) => {
+        if (!isZeroLong(value)) w.writeUint64(sink, tag, value, label);
+      };
     case c.FLOAT:
     case c.DOUBLE:
       // -0 is not zero here.
@@ -106,7 +114,7 @@ function isEmpty(value: unknown): boolean {
 
 /** Like protobuf-es, takes a number of any of the forms that can be written: a long may be 0n, 0 or "0". */
 function isZeroLong(value: unknown): boolean {
-  return value === 0n || value === 0 || isZeroText(value);
+  return typeof value === "bigint" ? value === 0n : value === 0 || isZeroText(value);
 }
 
 function isZeroText(value: unknown): boolean {
