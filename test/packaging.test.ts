@@ -1,7 +1,7 @@
 // What users install: packed as for publishing, checked, installed into an empty project, and used on every Node.
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installProject, type PublicPackage, packAll, root } from "./support/installed-project.ts";
 import { type NodeLine, nodeBinary, supportedNodes } from "./support/node-versions.ts";
@@ -67,16 +67,89 @@ test("tarballs hold no tests, no build leftovers and a licence", async () => {
   }
 });
 
-test("the transport loads nothing of protobuf-es at run time", async () => {
-  for (const name of ["rpc", "ttrpc"]) {
-    const folder = join(project, "node_modules", "@guestwire", name, "dist");
-    for (const file of await readdir(folder, { recursive: true })) {
-      if (!file.endsWith(".js")) continue;
-      expect(await readFile(join(folder, file), "utf8"), file).not.toMatch(
-        /from "@bufbuild\/protobuf|import\("@bufbuild/,
-      );
+test("a library's modules are joined into few files, each module in one of them, beside the sources they came from", async () => {
+  for (const { name } of packages) {
+    const folder = join(project, "node_modules", name);
+    const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    if (manifest.publishConfig?.directory === undefined) continue;
+    const dist = await readdir(join(folder, "dist"), { recursive: true });
+    const from: string[] = [];
+    for (const file of dist) {
+      if (!file.endsWith(".js.map")) continue;
+      const { sources } = JSON.parse(await readFile(join(folder, "dist", file), "utf8")) as { sources: string[] };
+      from.push(...sources.map((source) => relative(folder, join(folder, "dist", dirname(file), source))));
+    }
+    // A module in two files would be two classes of one name, or two registries.
+    expect(from, name).toEqual([...new Set(from)]);
+    const shipped = (await readdir(join(folder, "src"), { recursive: true })).map((file) => join("src", file));
+    expect(shipped, name).toEqual(expect.arrayContaining(from));
+    const joined = dist.filter((file) => file.endsWith(".js") && !file.includes("gen/"));
+    const code = await Promise.all(joined.map((file) => readFile(join(folder, "dist", file), "utf8")));
+    expect(code.join("").match(/[^\0-\x7f]/g), name).toBeNull();
+    const entries = Object.keys(manifest.exports).length;
+    expect(joined.length, `${name}: ${joined}`).toBeLessThanOrEqual(entries + 1);
+  }
+});
+
+test("every entry point has the exports that the tests ran on", async () => {
+  const script = join(project, "exports.mjs");
+  await writeFile(
+    script,
+    `import { pathToFileURL } from "node:url";
+const describe = (module) => Object.entries(module).map(([key, value]) => [key, typeof value, value?.name]);
+for (const [name, built] of JSON.parse(process.argv[2])) {
+  const [published, tested] = await Promise.all([import(name), import(pathToFileURL(built))]);
+  if (JSON.stringify(describe(published)) !== JSON.stringify(describe(tested))) console.log(name);
+}
+`,
+  );
+  const entries: [string, string][] = [];
+  for (const { name, folder } of packages) {
+    const { exports } = JSON.parse(await readFile(join(root, "packages", folder, "package.json"), "utf8"));
+    for (const [entry, target] of Object.entries<string | { default: string }>(exports)) {
+      if (typeof target === "string" || entry.includes("*")) continue;
+      entries.push([join(name, entry), join(root, "packages", folder, target.default)]);
     }
   }
+  expect(entries.length).toBeGreaterThan(30);
+  const { stdout } = await run(process.execPath, [script, JSON.stringify(entries)], { cwd: project });
+  expect(stdout).toBe("");
+});
+
+test("errors that one entry point throws are the class that another exports", async () => {
+  const script = join(project, "identity.mjs");
+  await writeFile(
+    script,
+    `import { RpcError } from "@guestwire/rpc";
+import { parseAddress } from "@guestwire/rpc/transport";
+import { connect } from "@guestwire/ttrpc";
+const thrown = (call) => { try { call(); } catch (error) { return error; } };
+console.log(thrown(() => parseAddress("nowhere")) instanceof RpcError, thrown(() => connect("nowhere")) instanceof RpcError);
+`,
+  );
+  const { stdout } = await run(process.execPath, [script], { cwd: project });
+  expect(stdout).toBe("true true\n");
+});
+
+test("a start loads five files for the transport, nothing of protobuf-es, and of Node what a client's first call needs", async () => {
+  const script = join(project, "loads.mjs");
+  await writeFile(
+    script,
+    `import { registerHooks } from "node:module";
+const loaded = [];
+registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+await import("@guestwire/ttrpc");
+const files = loaded.filter((url) => url.startsWith("file:"));
+console.log(JSON.stringify({
+  files: files.length,
+  others: files.filter((url) => !/@guestwire.(ttrpc|rpc)./.test(url)),
+  node: loaded.filter((url) => url.startsWith("node:")).sort(),
+}));
+`,
+  );
+  const { stdout } = await run(process.execPath, [script], { cwd: project });
+  const node = ["node:buffer", "node:diagnostics_channel", "node:net", "node:stream"];
+  expect(JSON.parse(stdout)).toEqual({ files: 5, others: [], node });
 });
 
 describe.each(lines)("on Node %i", (line) => {

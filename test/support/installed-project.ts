@@ -1,7 +1,7 @@
 // A project as a user has it: an empty folder into which the packed packages are installed.
 import { mkdir, mkdtemp, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 
@@ -18,17 +18,19 @@ export interface PublicPackage {
 /** Packs every package that is not private. */
 export async function packAll(into: string): Promise<PublicPackage[]> {
   await mkdir(into, { recursive: true });
-  const packed: PublicPackage[] = [];
+  const packages: PublicPackage[] = [];
   for (const folder of (await readdir(join(root, "packages"))).sort()) {
     const manifest = JSON.parse(await readFile(join(root, "packages", folder, "package.json"), "utf8"));
     if (manifest.private === true) continue;
-    const before = new Set(await readdir(into));
-    await pnpm(["pack", "--pack-destination", into], join(root, "packages", folder));
-    const made = (await readdir(into)).filter((file) => !before.has(file));
-    if (made.length !== 1) throw new Error(`packing ${manifest.name} made ${made.length} files`);
-    packed.push({ name: manifest.name, folder, tarball: join(into, made[0] as string) });
+    const file = `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`;
+    packages.push({ name: manifest.name, folder, tarball: join(into, file) });
   }
-  return packed;
+  const filters = packages.map(({ name }) => `--filter=${name}`);
+  await pnpm([...filters, "pack", "--pack-destination", into], root);
+  const made = await readdir(into);
+  const missing = packages.filter(({ tarball }) => !made.includes(basename(tarball)));
+  if (missing.length > 0) throw new Error(`not packed: ${missing.map(({ name }) => name).join(", ")}`);
+  return packages;
 }
 
 /** Makes an empty project outside of the repository and installs tarballs into it. */

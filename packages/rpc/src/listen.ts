@@ -1,10 +1,8 @@
-// Opens a server's listening socket for an address, whatever its kind. Unix sockets are private, replace stale ones, never
-// live ones.
-import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
-import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
-import { isMainThread } from "node:worker_threads";
+// Opens a server's listening socket for an address, whatever its kind. Files belong to listen-path.ts, which is loaded with
+// the first path: most programs are clients, and the modules for files cost their start more than a millisecond.
+import { createServer, type Server, type Socket } from "node:net";
 import { type Address, formatAddress } from "./address.js";
+import { inUse } from "./address-in-use.js";
 import { Code } from "./code.js";
 import type { Peer } from "./handler-context.js";
 import { RpcError } from "./rpc-error.js";
@@ -80,65 +78,8 @@ function remoteAddress({ remoteAddress: host = "", remotePort: port = 0 }: Socke
 }
 
 async function listenOnPath(server: Server, path: string, text: string): Promise<void> {
-  await makeFolder(dirname(path));
-  await removeStale(path, text);
-  // The socket must never be open to others, not even for a moment. A worker cannot set the mask; its folder protects.
-  const mask = isMainThread ? process.umask(0o177) : undefined;
-  // The path is bound before this returns, and so with the mask above; what it throws becomes a rejection.
-  const ready = listening(server, () => server.listen(path));
-  // At once: after an await it could be another one that somebody has set meanwhile.
-  if (mask !== undefined) process.umask(mask);
-  await ready;
-  if (mask === undefined) await chmod(path, 0o600);
-}
-
-/**
- * Makes a folder and those above it, where they are missing. Not with mkdir's own `recursive`, which tries for ever where a
- * file system takes no folders but does not say so (`/proc`).
- */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return;
-    const above = dirname(path);
-    if (code !== "ENOENT" || above === path) throw error;
-    await makeFolder(above);
-    await mkdir(path, { mode: 0o700 }).catch((again: NodeJS.ErrnoException) => {
-      if (again.code !== "EEXIST") throw again;
-    });
-  }
-}
-
-/** Removes a socket file that nobody listens on. */
-async function removeStale(path: string, text: string): Promise<void> {
-  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (found === undefined) return;
-  if (!found.isSocket()) throw new RpcError(Code.FailedPrecondition, `${text}: the path exists and is not a socket`);
-  if (await isLive(path)) throw inUse(text);
-  // Another process may have put its own socket there meanwhile.
-  const now = await lstat(path).catch(() => undefined);
-  if (now !== undefined && now.ino === found.ino) await unlink(path).catch(() => {});
-}
-
-function isLive(path: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
-      // A full backlog is somebody's.
-      else if (error.code === "EAGAIN") resolve(true);
-      else reject(error);
-    });
-  });
+  const { bindPath } = await import("./listen-path.js");
+  await bindPath(path, text, () => listening(server, () => server.listen(path)));
 }
 
 function listening(server: Server, listen: () => void): Promise<void> {
@@ -155,10 +96,6 @@ function listening(server: Server, listen: () => void): Promise<void> {
 function realPort(address: Address & { kind: "tcp" }, server: Server): string {
   const bound = server.address();
   return formatAddress(typeof bound === "object" && bound !== null ? { ...address, port: bound.port } : address);
-}
-
-function inUse(text: string): RpcError {
-  return new RpcError(Code.AlreadyExists, `${text} is in use already`);
 }
 
 function listenError(error: unknown, text: string): RpcError {

@@ -2,8 +2,8 @@
 // stopping the others for long. Frames are cut and found in mux-frame.ts.
 import { Duplex } from "node:stream";
 import { Code, RpcError } from "@guestwire/rpc";
+import { systemClock } from "@guestwire/rpc/transport";
 import type { Clock, Timer } from "../link.js";
-import { systemClock } from "../system-clock.js";
 import { MuxReader } from "./mux-frame.js";
 import { MuxStream } from "./mux-stream.js";
 
