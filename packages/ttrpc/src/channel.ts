@@ -22,7 +22,7 @@ import { type CallHome, type ClientCall, UnaryClientCall } from "./client-call.j
 import { ClientSession, type ClientSessionHandler, type ClientSessionOptions } from "./client-session.js";
 import { StreamClientCall } from "./client-stream-call.js";
 import { type ConnectOptions, checkConnectOptions, positive } from "./connect-options.js";
-import { DeadlineWheel } from "./deadline-wheel.js";
+import { type DeadlineWheel, wheelOf } from "./deadline-wheel.js";
 import { type ConnectTarget, type Dialer, dialerFor } from "./dial.js";
 import { checkKeepalive } from "./keepalive.js";
 import { type Limits, resolveLimits } from "./limits.js";
@@ -30,6 +30,7 @@ import type { Clock } from "./link.js";
 import { prepareMethod } from "./prepared-method.js";
 import { protocol } from "./protocol.js";
 import { systemClock } from "./system-clock.js";
+import { WaitingCalls } from "./waiting-calls.js";
 
 /**
  * Opens a channel to a ttrpc server. Returns at once: the connection is made when the first call needs it, and made anew
@@ -78,11 +79,9 @@ class TtrpcChannel implements Channel, CallHome {
   readonly #initialMs: number;
   readonly #maxMs: number;
   // Calls that are not sent yet, in order. A call leaves by being sent or by ending.
-  readonly #waiting = new Set<ClientCall>();
-  // Where the next of them is found. From its beginning a set looks through all the places of those that have left.
-  #order: SetIterator<ClientCall> | undefined;
+  readonly #waiting = new WaitingCalls();
   // Sessions whose ids are used up and whose last calls still run.
-  readonly #retired = new Set<ClientSession>();
+  #retired: Set<ClientSession> | undefined;
   #session: ClientSession | undefined;
   #dialing: AbortController | undefined;
   #failures = 0;
@@ -101,7 +100,7 @@ class TtrpcChannel implements Channel, CallHome {
     const { control = true } = options;
     this.#sessionOptions = { firstId, control, keepalive: checkKeepalive(options.keepalive) };
     this.#limits = resolveLimits(options.limits);
-    this.#wheel = new DeadlineWheel(clock);
+    this.#wheel = wheelOf(clock);
     this.#connectTimeoutMs = positive("connectTimeoutMs", options.connectTimeoutMs ?? 5000);
     this.#waitForReady = options.waitForReady ?? false;
     this.#initialMs = positive("backoff.initialMs", options.backoff?.initialMs ?? 20);
@@ -182,7 +181,7 @@ class TtrpcChannel implements Channel, CallHome {
 
   /** Sends waiting calls as far as the connection takes them; makes a connection where there is none. */
   #advance(): void {
-    while (this.#waiting.size > 0) {
+    for (let call = this.#waiting.first; call !== undefined; call = this.#waiting.first) {
       const session = this.#session;
       if (session === undefined) return void this.#dial();
       if (session.exhausted) {
@@ -190,25 +189,20 @@ class TtrpcChannel implements Channel, CallHome {
         continue;
       }
       if (!session.canSend) return;
-      this.#order ??= this.#waiting.values();
-      const { value: call } = this.#order.next();
-      if (call === undefined) {
-        this.#order = undefined;
-        continue;
-      }
       this.#waiting.delete(call);
       call.home = undefined;
       session.send(call);
     }
-    this.#order = undefined;
     this.#checkIdle();
   }
 
   #retire(session: ClientSession): void {
     this.#session = undefined;
-    this.#retired.add(session);
+    this.#retired ??= new Set();
+    const retired = this.#retired;
+    retired.add(session);
     void session.gone.then(() => {
-      this.#retired.delete(session);
+      retired.delete(session);
       this.#checkIdle();
     });
     session.drain();
@@ -287,13 +281,14 @@ class TtrpcChannel implements Channel, CallHome {
     if (this.#waitForReady && !final) return;
     const text = error instanceof RpcError ? error.rawMessage : String((error as Error)?.message ?? error);
     const code = error instanceof RpcError ? error.code : Code.Unavailable;
-    for (const call of [...this.#waiting]) {
+    for (const call of this.#waiting.all()) {
       call.fail(code, `cannot connect to ${this.target}: ${text}`, "connect_failed", error);
     }
   }
 
   async #close(graceMs: number): Promise<void> {
-    const busy = (): boolean => this.#waiting.size > 0 || (this.#session?.calls ?? 0) > 0 || this.#retired.size > 0;
+    const busy = (): boolean =>
+      this.#waiting.size > 0 || (this.#session?.calls ?? 0) > 0 || (this.#retired?.size ?? 0) > 0;
     if (graceMs > 0 && busy()) {
       await new Promise<void>((resolve) => {
         const timer = this.#clock.after(graceMs, resolve);
@@ -306,8 +301,8 @@ class TtrpcChannel implements Channel, CallHome {
       this.#idle = undefined;
     }
     this.#dialing?.abort(new Error("the channel was closed"));
-    for (const call of [...this.#waiting]) call.fail(Code.Canceled, "the channel was closed", "canceled");
-    const sessions = [...this.#retired, ...(this.#session === undefined ? [] : [this.#session])];
+    for (const call of this.#waiting.all()) call.fail(Code.Canceled, "the channel was closed", "canceled");
+    const sessions = [...(this.#retired ?? []), ...(this.#session === undefined ? [] : [this.#session])];
     for (const session of sessions) session.close(Code.Canceled, "the channel was closed");
     await Promise.all(sessions.map((session) => session.gone));
     this.#wheel.settle();

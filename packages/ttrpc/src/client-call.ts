@@ -31,6 +31,12 @@ export abstract class ClientCall implements Deadlined, SignalHearer {
   wheelNext: Deadlined | undefined = undefined;
   wheelPrevious: Deadlined | undefined = undefined;
   wheelSlot = -1;
+  /** @internal The places in the queue of calls that are not sent yet. */
+  waits = false;
+  /** @internal */
+  waitsBehind: ClientCall | undefined = undefined;
+  /** @internal */
+  waitsBefore: ClientCall | undefined = undefined;
   /** Whether the call has its result, its error, or was given up. */
   settled = false;
   /** The session that holds it; `undefined` while it waits. */

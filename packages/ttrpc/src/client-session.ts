@@ -11,7 +11,7 @@ import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { Keepalive, type KeepaliveOptions } from "./keepalive.js";
 import type { Limits } from "./limits.js";
-import type { Clock, Link, LinkHandler, Timer } from "./link.js";
+import type { ChunkMemory, Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
 import type { MessageCodec, PreparedMethod } from "./prepared-method.js";
 import { ReceiveBudget } from "./receive-budget.js";
@@ -59,8 +59,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
   readonly #responses: ResponseReader;
   readonly #keepalive: Keepalive | undefined;
   // Calls of the connection's own, which count nowhere.
-  readonly #asked = new Map<number, ClientCall>();
-  readonly #askedHome: CallHome = { settled: (call) => void this.#asked.delete(call.id) };
+  #asked: Map<number, ClientCall> | undefined;
   #nextId: number;
   #closed = false;
   #draining = false;
@@ -146,7 +145,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     if (!unary) (call as StreamClientCall).open(this.#budget);
     output.endFrame();
     this.#checkQueue();
-    if (method.clientStreams && !call.settled) void (call as StreamClientCall).pump(this);
+    if (method.clientStreams && !call.settled) (call as StreamClientCall).pump(this);
   }
 
   sendMessage(call: StreamClientCall, message: object): void {
@@ -196,7 +195,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     const reason = code === Code.Canceled ? "canceled" : error instanceof RpcError ? error.reason : "connection_closed";
     this.#keepalive?.stop();
     for (const call of this.#calls) call.fail(code, message, reason, error);
-    for (const call of this.#asked.values()) call.fail(Code.Unavailable, message, "connection_closed");
+    for (const call of this.#asked?.values() ?? []) call.fail(Code.Unavailable, message, "connection_closed");
     this.#reader.close();
     this.#output.flush();
     this.#output.shut();
@@ -208,10 +207,10 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     this.#handler.closed(error);
   }
 
-  received(chunk: Buffer, borrowed?: boolean): void {
+  received(chunk: Buffer, memory?: ChunkMemory): void {
     this.heard = true;
     this.#keepalive?.heard();
-    this.#reader.received(chunk, borrowed);
+    this.#reader.received(chunk, memory);
   }
 
   get wanted(): Buffer | undefined {
@@ -252,9 +251,11 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     const target = this.#link.peer.address;
     const call = new UnaryClientCall(method, target, request, (response) => done(undefined, response), done);
     call.id = this.#nextId;
-    call.home = this.#askedHome;
+    this.#asked ??= new Map();
+    const asked = this.#asked;
+    call.home = { settled: ({ id }) => void asked.delete(id) };
     this.#nextId += 2;
-    this.#asked.set(call.id, call);
+    asked.set(call.id, call);
     this.#output.beginFrame(call.id, FrameType.Request, 0);
     this.#output.raw(method.prefix);
     this.#writePayload(method.input, request);
@@ -267,7 +268,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
   }
 
   frame(decoder: FrameDecoder): void {
-    const call = this.#calls.get(decoder.id) ?? this.#asked.get(decoder.id);
+    const call = this.#calls.get(decoder.id) ?? this.#asked?.get(decoder.id);
     if (call === undefined) this.lateFrames++;
     else if (decoder.oversize > 0) {
       call.fail(

@@ -2,10 +2,10 @@
 import { Code, type MessageStream, RpcError } from "@guestwire/rpc";
 import { abandon } from "@guestwire/rpc/transport";
 import { ClientCall } from "./client-call.js";
-import { MessageQueue } from "./message-queue.js";
+import { MessageQueue, type QueueOwner } from "./message-queue.js";
 import type { PreparedMethod } from "./prepared-method.js";
 import type { ReceiveBudget, StreamAccount } from "./receive-budget.js";
-import { iterate, leave, type MessageIterator, sendMessages } from "./send-messages.js";
+import { iterate, leave, type MessageIterator, type MessageSink, sendMessages } from "./send-messages.js";
 
 /** What a streaming call asks of its session. */
 export interface StreamSender {
@@ -19,8 +19,11 @@ export interface StreamSender {
   turn(): Promise<void>;
 }
 
-/** A call with a stream of requests, of responses, or of both. */
-export class StreamClientCall extends ClientCall {
+/**
+ * A call with a stream of requests, of responses, or of both. It is itself what its queue and its sending talk to: objects with
+ * functions for that would take 500 bytes of each open stream.
+ */
+export class StreamClientCall extends ClientCall implements QueueOwner, MessageSink {
   /** The responses, as the caller reads them. */
   readonly responses: MessageQueue<object>;
   /** The one request, or the stream of requests. */
@@ -29,15 +32,43 @@ export class StreamClientCall extends ClientCall {
   requestsEnded: boolean;
   #account: StreamAccount | undefined;
   #requests: MessageIterator | undefined;
+  #sender: StreamSender | undefined;
 
   constructor(method: PreparedMethod, target: string, request: object | MessageStream<object>) {
     super(method, target);
     this.request = request;
     this.requestsEnded = !method.clientStreams;
-    this.responses = new MessageQueue<object>({
-      consumed: (bytes) => this.#account?.consumed(bytes),
-      left: () => this.fail(Code.Canceled, "the caller stopped reading", "canceled"),
-    });
+    this.responses = new MessageQueue<object>(this);
+  }
+
+  /** @internal The caller took a response. */
+  consumed(bytes: number): void {
+    this.#account?.consumed(bytes);
+  }
+
+  /** @internal The caller left the responses. */
+  left(): void {
+    this.fail(Code.Canceled, "the caller stopped reading", "canceled");
+  }
+
+  /** @internal */
+  over(): boolean {
+    return this.settled;
+  }
+
+  /** @internal */
+  send(message: object): void {
+    this.#sender?.sendMessage(this, message);
+  }
+
+  /** @internal */
+  writable(): Promise<void> | undefined {
+    return this.#sender?.writable();
+  }
+
+  /** @internal */
+  turn(): Promise<void> | undefined {
+    return this.#sender?.turn();
   }
 
   /** Begins to count what is received. */
@@ -60,24 +91,27 @@ export class StreamClientCall extends ClientCall {
     this.responses.end();
   }
 
-  /** Sends the requests one after the other; runs until they end or the call does. */
-  async pump(sender: StreamSender): Promise<void> {
+  /** Sends the requests one after the other, until they end or the call does. */
+  pump(sender: StreamSender): void {
+    this.#sender = sender;
     try {
       this.#requests = iterate(this.request as MessageStream<object>);
       if (this.#requests === undefined)
         throw this.error(Code.InvalidArgument, "the requests are no iterable", undefined);
-      await sendMessages(this.#requests, {
-        over: () => this.settled,
-        send: (message) => sender.sendMessage(this, message),
-        writable: () => sender.writable(),
-        turn: () => sender.turn(),
-      });
-      if (this.settled) return;
-      this.requestsEnded = true;
-      sender.sendEnd(this);
     } catch (error) {
+      return this.sent(error);
+    }
+    void sendMessages(this.#requests, this);
+  }
+
+  /** @internal */
+  sent(error?: unknown): void {
+    if (error !== undefined) {
       const { code, rawMessage } = RpcError.from(error);
       this.fail(code, `the stream of requests failed: ${rawMessage}`, undefined, error);
+    } else if (!this.settled) {
+      this.requestsEnded = true;
+      this.#sender?.sendEnd(this);
     }
   }
 

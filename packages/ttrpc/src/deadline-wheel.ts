@@ -18,6 +18,18 @@ export interface Deadlined {
   deadlinePassed(): void;
 }
 
+const wheels = new WeakMap<Clock, DeadlineWheel>();
+
+/** The wheel of a clock. All connections of a process share one: each its own would take 4 KiB, and a timer, of every idle one. */
+export function wheelOf(clock: Clock): DeadlineWheel {
+  let wheel = wheels.get(clock);
+  if (wheel === undefined) {
+    wheel = new DeadlineWheel(clock);
+    wheels.set(clock, wheel);
+  }
+  return wheel;
+}
+
 /** A hashed timing wheel: 512 slots of 8 ms; what lies further out stays in its slot for another round. */
 export class DeadlineWheel {
   readonly #clock: Clock;

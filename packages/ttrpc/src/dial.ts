@@ -47,7 +47,7 @@ function addressDialer(address: Address): Dialer {
     target,
     async dial(signal) {
       if (open !== undefined) return socketLink(await open(), peer);
-      if (!takesMemory(address)) return socketLink(await dialAddress(address, { signal }), peer);
+      if (!takesMemory(address)) return socketLink(await dialAddress(address, { signal }), peer, "own");
       const memory = new ReceiveMemory();
       return socketLink(await dialAddress(address, { signal, onread: memory.onread }), peer, memory);
     },

@@ -87,7 +87,7 @@ describe("turns", () => {
   });
 });
 
-test("frames that wait for their turn outlast the borrowed memory they came in", async () => {
+test("frames that wait for their turn outlast the lent memory they came in", async () => {
   const texts: string[] = [];
   reader = new FrameReader(link, clock, wheel, resolveLimits({ framesPerTurn: 2 }), {
     frame: ({ buffer, start, end }) => void texts.push(buffer.toString("latin1", start, end)),
@@ -96,7 +96,7 @@ test("frames that wait for their turn outlast the borrowed memory they came in",
   const lent = Buffer.alloc(1000);
   const lend = (...words: string[]): void => {
     const bytes = encodeFrames(words.map((word) => rawFrame(1, 1, 0, Buffer.from(word))));
-    reader.received(lent.subarray(0, bytes.copy(lent)), true);
+    reader.received(lent.subarray(0, bytes.copy(lent)), "lent");
     lent.fill(0xff);
   };
   lend("one", "two", "three", "four");

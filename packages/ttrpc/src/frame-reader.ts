@@ -3,7 +3,7 @@
 import type { Deadlined, DeadlineWheel } from "./deadline-wheel.js";
 import { FrameDecoder } from "./frame.js";
 import type { Limits } from "./limits.js";
-import type { Clock, Link } from "./link.js";
+import type { ChunkMemory, Clock, Link } from "./link.js";
 
 /** What a reader tells its session. */
 export interface FrameHandler {
@@ -48,10 +48,10 @@ export class FrameReader implements Deadlined {
     return this.#decoder.wanted;
   }
 
-  /** Takes received bytes. @param borrowed Whether their memory is others' again when this returns. Default false. */
-  received(chunk: Buffer, borrowed = false): void {
+  /** Takes received bytes. */
+  received(chunk: Buffer, memory?: ChunkMemory): void {
     if (this.#closed) return;
-    this.#decoder.push(chunk, borrowed);
+    this.#decoder.push(chunk, memory);
     if (!this.#yielding) this.#read();
     else this.#decoder.keep();
   }

@@ -191,7 +191,7 @@ describe("FrameDecoder", () => {
     }
   });
 
-  test("frames of borrowed memory are the same, and large ones are kept when it is written to", () => {
+  test("frames of lent memory are the same, and large ones are kept when it is written to", () => {
     const sizes = fc.array(fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: 40_000 }), fc.nat({ max: 300_000 })), {
       minLength: 1,
       maxLength: 6,
@@ -208,7 +208,7 @@ describe("FrameDecoder", () => {
           const memory = decoder.wanted ?? lent.subarray(0, most);
           const chunk = memory.subarray(0, bytes.copy(memory, 0, at));
           at += chunk.length;
-          decoder.push(chunk, true);
+          decoder.push(chunk, "lent");
           while (decoder.next()) {
             const { id, buffer, start, end } = decoder;
             const data = buffer.subarray(start, end);
@@ -225,6 +225,23 @@ describe("FrameDecoder", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  test("frees chunks of its own once they are copied, and no others", () => {
+    const bytes = encodeFrames([rawFrame(1, 3, 0, Buffer.alloc(1000, 7)), rawFrame(3, 3, 0, Buffer.alloc(5, 8))]);
+    const chunksOf = (memory: "own" | "shared"): Buffer[] => {
+      const chunks = cut(bytes, [300, 600]).map((part) => Buffer.from(Uint8Array.from(part).buffer));
+      const decoder = new FrameDecoder();
+      const seen = chunks.flatMap((chunk) => {
+        decoder.push(chunk, memory);
+        return drain(decoder);
+      });
+      expect(seen.map(({ data }) => data)).toEqual([Buffer.alloc(1000, 7), Buffer.alloc(5, 8)]);
+      return chunks;
+    };
+    // The first holds the header, the last one a frame that is a view of it.
+    expect(chunksOf("own").map(({ length }) => length)).toEqual([300, 0, 425]);
+    expect(chunksOf("shared").map(({ length }) => length)).toEqual([300, 300, 425]);
   });
 
   test("lets go of the chunk when all of it is read", () => {

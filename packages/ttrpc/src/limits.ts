@@ -79,13 +79,17 @@ export const defaultLimits: Limits = Object.freeze({
  * @throws {RpcError} Code.InvalidArgument naming a bound that is unknown, no whole number from 1 on, or too high.
  */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
+  let some = false;
   for (const [name, value] of Object.entries(given)) {
+    some = true;
     if (!Object.hasOwn(defaultLimits, name))
       throw new RpcError(Code.InvalidArgument, `there is no limit called "${name}"`);
     if (!Number.isInteger(value) || value < 1) {
       throw new RpcError(Code.InvalidArgument, `the limit ${name} must be a whole number from 1 on, not ${value}`);
     }
   }
+  // One object for all connections that have nothing of their own.
+  if (!some) return defaultLimits;
   const limits = { ...defaultLimits, ...given };
   if (limits.messageBytes > protocolMaxBytes) {
     throw new RpcError(

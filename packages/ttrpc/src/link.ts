@@ -4,6 +4,12 @@ import type { Clock as Time, Timer } from "@guestwire/rpc/transport";
 
 export type { Timer };
 
+/**
+ * Whose the memory of received bytes is: `shared` may be read for as long as one likes; `lent` until the call that brought it
+ * returns; `own` is the receiver's alone, who may free it.
+ */
+export type ChunkMemory = "shared" | "lent" | "own";
+
 /** A two-way byte stream under a session. Delivers to the handler given to `start`. */
 export interface Link {
   /** The other end. */
@@ -32,8 +38,8 @@ export interface Link {
 
 /** What a link tells its session. */
 export interface LinkHandler {
-  /** Bytes came. The memory is the session's from now on; where it is `borrowed`, only until this returns. */
-  received(chunk: Buffer, borrowed?: boolean): void;
+  /** Bytes came. @param memory Whose their memory is. Default `shared`. */
+  received(chunk: Buffer, memory?: ChunkMemory): void;
   /** Where the next bytes had best be put, so that they need not be copied; `undefined` where any memory will do. */
   readonly wanted?: Buffer | undefined;
   /** All that was written is sent. */

@@ -96,14 +96,32 @@ describe("Output", () => {
     expect(link.writes).toHaveLength(1);
   });
 
-  test("sends 64 KiB at once, without waiting for the turn's end", () => {
+  test("begins to send before the turn's end: 4 KiB, then twice as much each time, up to 64 KiB; anew in each turn", () => {
     const { clock, link, output } = make();
-    for (let i = 0; i < 16; i++) send(output, 1, Buffer.alloc(4000));
-    expect(link.writes).toHaveLength(0);
-    send(output, 1, Buffer.alloc(4000));
-    expect(link.writes).toHaveLength(1);
+    const sizes = (): number[] => link.writes.map(({ length }) => length / 1024);
+    // With its header each frame is half a KiB.
+    for (let i = 0; i < 7; i++) send(output, 1, Buffer.alloc(502));
+    expect(sizes()).toEqual([]);
+    for (let i = 0; i < 500; i++) send(output, 1, Buffer.alloc(502));
+    expect(sizes()).toEqual([4, 8, 16, 32, 64, 64, 64]);
     clock.turn();
-    expect([link.writes.length, link.frames.length]).toEqual([1, 17]);
+    expect(sizes()).toEqual([4, 8, 16, 32, 64, 64, 64, 1.5]);
+    for (let i = 0; i < 8; i++) send(output, 1, Buffer.alloc(502));
+    expect(sizes().at(-1)).toBe(4);
+    clock.turn();
+    expect([link.writes.length, link.frames.length]).toEqual([9, 515]);
+  });
+
+  test("waits for the turn's end, or for 64 KiB, while the system has not taken what was sent", () => {
+    const { clock, link, output } = make();
+    link.keeps = true;
+    for (let i = 0; i < 8 + 127; i++) send(output, 1, Buffer.alloc(502));
+    expect(link.writes.map(({ length }) => length)).toEqual([4096]);
+    send(output, 1, Buffer.alloc(502));
+    expect(link.writes.map(({ length }) => length)).toEqual([4096, 65536]);
+    send(output, 1, Buffer.alloc(502));
+    clock.turn();
+    expect(link.writes.map(({ length }) => length)).toEqual([4096, 65536, 512]);
   });
 
   test("uses its memory again where the link has let go of it, and not where it has not", () => {
@@ -152,9 +170,9 @@ describe("Output", () => {
     output.raw(Buffer.from("c"));
     output.raw(other);
     expect(output.frameBytes).toBe(2 + large.length + other.length);
+    expect(output.queuedBytes).toBe(20 + 3 + large.length + other.length);
     output.endFrame();
     send(output, 5, Buffer.from("d"));
-    expect(output.queuedBytes).toBe(30 + 4 + large.length + other.length);
     clock.turn();
     expect(link.memory).toContain(large);
     expect(link.memory).toContain(other);

@@ -38,7 +38,7 @@ export class ReceiveMemory {
   #received(bytes: Buffer, size: number): boolean {
     const chunk = bytes.subarray(0, size);
     if (this.#handler === undefined) this.#early.push(Buffer.from(chunk));
-    else this.#handler.received(chunk, true);
+    else this.#handler.received(chunk, "lent");
     return this.#handler !== undefined;
   }
 }

@@ -11,7 +11,9 @@ export interface MessageSink {
   /** Resolves when more can be sent; `undefined` when it can at once. */
   writable(): Promise<void> | undefined;
   /** Lets other work have its turn. */
-  turn(): Promise<void>;
+  turn(): Promise<void> | undefined;
+  /** All are sent, or nobody waits any more; or it failed with `error`. Told once. A method, as a promise takes 500 bytes more. */
+  sent(error?: unknown): void;
 }
 
 /** Any iterator over messages. */
@@ -27,14 +29,12 @@ export function iterate(messages: MessageStream<object>): MessageIterator | unde
   return Symbol.iterator in messages ? messages[Symbol.iterator]() : undefined;
 }
 
-/**
- * Sends all messages of a source, or leaves it once nobody waits.
- *
- * @throws what the source throws, or what sending throws.
- */
+/** Sends all messages of a source, or leaves it once nobody waits; then tells the sink. */
 export async function sendMessages(source: MessageIterator, sink: MessageSink): Promise<void> {
   let sent = 0;
   let finished = false;
+  let failed = false;
+  let error: unknown;
   try {
     while (!sink.over()) {
       const next = source.next();
@@ -42,20 +42,24 @@ export async function sendMessages(source: MessageIterator, sink: MessageSink): 
       const result = next instanceof Promise || !("done" in next) ? await next : next;
       if (result.done) {
         finished = true;
-        return;
+        break;
       }
       // Asked anew after each wait: of many who waited for room, the first one may have taken it.
       for (let wait = sink.writable(); wait !== undefined && !sink.over(); wait = sink.writable()) await wait;
-      if (sink.over()) return;
+      if (sink.over()) break;
       sink.send(result.value);
       if (++sent % messagesPerTurn === 0) await sink.turn();
       // Before the source makes the next message, as a slow reader shall slow it down.
       const wait = sink.writable();
       if (wait !== undefined) await wait;
     }
-  } finally {
-    if (!finished) leave(source);
+  } catch (thrown) {
+    failed = true;
+    error = thrown;
   }
+  if (!finished) leave(source);
+  if (failed) sink.sent(error ?? new TypeError(`${error} was thrown`));
+  else sink.sent();
 }
 
 /** Lets a source clean up. Not waited for: it may be in the middle of something that never ends. */

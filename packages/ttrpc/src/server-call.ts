@@ -5,10 +5,10 @@ import type { ResponseMetadata } from "./control-protocol.js";
 import type { Deadlined } from "./deadline-wheel.js";
 import { readMetadata } from "./envelope.js";
 import type { Clock } from "./link.js";
-import { MessageQueue } from "./message-queue.js";
+import { MessageQueue, type QueueOwner } from "./message-queue.js";
 import { protocol } from "./protocol.js";
 import type { ReceiveBudget, StreamAccount } from "./receive-budget.js";
-import { leave, type MessageIterator } from "./send-messages.js";
+import { leave, type MessageIterator, type MessageSink } from "./send-messages.js";
 import type { ServerMethod } from "./server-methods.js";
 
 /** What a call asks of its session. */
@@ -17,13 +17,24 @@ export interface ServerCallHome {
   /** Nobody waits for the result any more: answer now. */
   expired(call: TtrpcServerCall): void;
   makeError(code: Code, message: string): RpcError;
+  /** Writes one response message. */
+  sendMessage(call: TtrpcServerCall, message: object): void;
+  /** Resolves when the connection can take more. */
+  writable(): Promise<void> | undefined;
+  /** The handler's responses are all sent, or cannot be. */
+  sentAll(call: TtrpcServerCall, error: unknown): void;
+  /** Requests came faster than the handler read them. */
+  overflowed(call: TtrpcServerCall): void;
 }
 
 const noMetadata = Buffer.alloc(0);
 const noPairs = new Metadata();
 
-/** A call that a handler serves. */
-export class TtrpcServerCall extends ServerCall implements Deadlined {
+/**
+ * A call that a handler serves. It is itself what its queue and its sending talk to: objects with functions for that would take
+ * 500 bytes of each open stream.
+ */
+export class TtrpcServerCall extends ServerCall implements Deadlined, QueueOwner, MessageSink {
   readonly id: number;
   readonly route: ServerMethod;
   /** Whether the client was told the end; the handler may still run. */
@@ -65,16 +76,47 @@ export class TtrpcServerCall extends ServerCall implements Deadlined {
   }
 
   /** Prepares for a stream of requests, which the handler reads. */
-  openRequests(budget: ReceiveBudget, overflow: () => void): MessageQueue<object> {
+  openRequests(budget: ReceiveBudget): MessageQueue<object> {
     this.requestsEnded = false;
-    const queue = new MessageQueue<object>({
-      consumed: (bytes) => this.#account?.consumed(bytes),
-      // What still comes is dropped by the queue.
-      left: () => this.#account?.close(),
-    });
+    const queue = new MessageQueue<object>(this);
     this.#queue = queue;
-    this.#account = budget.open(queue, overflow);
+    this.#account = budget.open(queue, () => this.#home.overflowed(this));
     return queue;
+  }
+
+  /** @internal The handler took a request. */
+  consumed(bytes: number): void {
+    this.#account?.consumed(bytes);
+  }
+
+  /** @internal The handler left the requests. What still comes is dropped by the queue. */
+  left(): void {
+    this.#account?.close();
+  }
+
+  /** @internal */
+  over(): boolean {
+    return this.answered;
+  }
+
+  /** @internal */
+  send(message: object): void {
+    this.#home.sendMessage(this, message);
+  }
+
+  /** @internal */
+  writable(): Promise<void> | undefined {
+    return this.#home.writable();
+  }
+
+  /** @internal */
+  sent(error?: unknown): void {
+    this.#home.sentAll(this, error);
+  }
+
+  /** @internal */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#home.clock.later(resolve));
   }
 
   /** A request came. */

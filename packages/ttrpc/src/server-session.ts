@@ -8,7 +8,7 @@ import { Flag, type FrameDecoder, FrameType } from "./frame.js";
 import { type FrameHandler, FrameReader } from "./frame-reader.js";
 import { IdWindow } from "./id-window.js";
 import type { Limits } from "./limits.js";
-import type { Clock, Link, LinkHandler, Timer } from "./link.js";
+import type { ChunkMemory, Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
 import { ReceiveBudget } from "./receive-budget.js";
 import { ReplyWriter } from "./reply-writer.js";
@@ -38,7 +38,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   // Calls that the client waits for.
   readonly #calls = new CallTable<TtrpcServerCall>();
   // Streams that had an error answer because of late data: one answer each is enough.
-  readonly #refused = new Set<number>();
+  #refused: Set<number> | undefined;
   // Handlers that run, also those whose client was told the end already.
   #running = 0;
   #draining = false;
@@ -98,8 +98,8 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#link.destroy();
   }
 
-  received(chunk: Buffer, borrowed?: boolean): void {
-    this.#reader.received(chunk, borrowed);
+  received(chunk: Buffer, memory?: ChunkMemory): void {
+    this.#reader.received(chunk, memory);
   }
 
   get wanted(): Buffer | undefined {
@@ -196,14 +196,12 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#shared.running++;
     if (this.#calls.size > 1) this.#budget.callBegan();
     if (method.clientStreams) {
-      request = call.openRequests(this.#budget, () =>
-        this.#giveUp(call, this.makeError(Code.ResourceExhausted, "requests came faster than they were read")),
-      );
+      request = call.openRequests(this.#budget);
       if (first !== undefined) call.deliver(first, payloadEnd - payloadStart);
       if ((flags & Flag.RemoteClosed) !== 0) call.endRequests();
     } else request = first as object;
     if (deadlineAt !== Number.POSITIVE_INFINITY) this.#shared.wheel.add(call);
-    if (method.serverStreams) void this.#runMany(call, request);
+    if (method.serverStreams) this.#runMany(call, request);
     else this.#runSingle(call, request);
   }
 
@@ -225,9 +223,13 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
 
   /** Sends the one response of a call, once the connection can take it. Until then the call counts as running. */
   #respond(call: TtrpcServerCall, message: unknown): void {
-    if (this.#output.queuedBytes > this.#limits.sendBytes && !call.answered) {
-      return this.#output.whenBelow(this.#limits.sendBytes, () => this.#respond(call, message));
-    }
+    const { sendBytes } = this.#limits;
+    if (!call.answered && this.#output.full(sendBytes)) {
+      this.#output.whenBelow(sendBytes, () => this.#reply(call, message));
+    } else this.#reply(call, message);
+  }
+
+  #reply(call: TtrpcServerCall, message: unknown): void {
     const error = call.answered
       ? undefined
       : this.#replies.response(call.id, call.route, message, this.#control.details(call.sentMetadata));
@@ -239,26 +241,24 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#finish(call, error);
   }
 
-  async #runMany(call: TtrpcServerCall, request: object): Promise<void> {
+  #runMany(call: TtrpcServerCall, request: object): void {
     call.detachMetadata();
     try {
       // The router has checked that it is an iterable.
-      const responses = iterate(call.route.many(request as never, call)) as MessageIterator;
-      call.responses = responses;
-      await sendMessages(responses, {
-        over: () => call.answered,
-        send: (message) => this.#sendMessage(call, message),
-        writable: () => this.#output.room(this.#limits.streamSendBytes),
-        turn: () => new Promise((resolve) => this.clock.later(resolve)),
-      });
-      if (!call.answered) {
-        this.#settle(call);
-        this.#replies.end(call.id, this.#control.details(call.sentMetadata));
-      }
-      this.#finish(call, undefined);
+      call.responses = iterate(call.route.many(request as never, call)) as MessageIterator;
     } catch (error) {
-      this.#finish(call, RpcError.from(error));
+      return this.#finish(call, RpcError.from(error));
     }
+    void sendMessages(call.responses, call);
+  }
+
+  sentAll(call: TtrpcServerCall, error: unknown): void {
+    if (error !== undefined) return this.#finish(call, RpcError.from(error));
+    if (!call.answered) {
+      this.#settle(call);
+      this.#replies.end(call.id, this.#control.details(call.sentMetadata));
+    }
+    this.#finish(call, undefined);
   }
 
   #data(decoder: FrameDecoder): void {
@@ -314,10 +314,18 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#closeIfIdle();
   }
 
-  #sendMessage(call: TtrpcServerCall, message: object): void {
+  sendMessage(call: TtrpcServerCall, message: object): void {
     if (call.answered) return;
     this.#replies.data(call.id, call.route, message);
     this.#checkQueue();
+  }
+
+  writable(): Promise<void> | undefined {
+    return this.#output.room(this.#limits.streamSendBytes);
+  }
+
+  overflowed(call: TtrpcServerCall): void {
+    this.#giveUp(call, this.makeError(Code.ResourceExhausted, "requests came faster than they were read"));
   }
 
   #answerError(call: TtrpcServerCall, error: RpcError): void {
@@ -352,6 +360,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   }
 
   #refuseOnce(id: number, message: string): void {
+    this.#refused ??= new Set();
     if (this.#refused.has(id)) return;
     if (this.#refused.size >= this.#limits.connectionCalls) this.#refused.clear();
     this.#refused.add(id);

@@ -25,7 +25,7 @@ import {
   parseAddress,
   serverConnections,
 } from "@guestwire/rpc/transport";
-import { DeadlineWheel } from "./deadline-wheel.js";
+import { wheelOf } from "./deadline-wheel.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import type { Clock, Link } from "./link.js";
 import { protocol } from "./protocol.js";
@@ -110,7 +110,7 @@ export class TtrpcServer implements Server {
       router: createRouter(options),
       limits: resolveLimits(options.limits),
       clock,
-      wheel: new DeadlineWheel(clock),
+      wheel: wheelOf(clock),
       control: options.control ?? true,
       known: new WeakMap(),
       running: 0,
@@ -153,7 +153,7 @@ export class TtrpcServer implements Server {
     this.#refuseWhenClosed();
     const parsed = parseAddress(address);
     // A connection may come before `listener` is there.
-    const listener = await openListener(parsed, (socket, peer) => this.attach(socket, peer));
+    const listener = await openListener(parsed, (socket, peer) => this.attachLink(socketLink(socket, peer, "own")));
     if (this.#closing !== undefined) {
       listener.server.close();
       this.#refuseWhenClosed();

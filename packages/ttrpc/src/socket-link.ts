@@ -8,9 +8,10 @@ import type { ReceiveMemory } from "./receive-memory.js";
 /**
  * Makes a link of an open stream. The stream is the link's from now on, and is destroyed at its end.
  *
- * @param memory What the stream was told to read into when it was made; without it, what comes is heard as `data`.
+ * @param memory What the stream was told to read into when it was made. Otherwise what comes is heard as `data`; `own` where
+ * nobody else listens to the stream. Default `shared`.
  */
-export function socketLink(stream: Duplex, peer: Peer, memory?: ReceiveMemory): Link {
+export function socketLink(stream: Duplex, peer: Peer, memory: ReceiveMemory | "own" | "shared" = "shared"): Link {
   return new SocketLink(stream, peer, memory);
 }
 
@@ -21,12 +22,12 @@ class SocketLink implements Link {
   readonly #stream: Duplex;
   // Only a real socket has copied the bytes when its queue is empty again; others keep the memory they are given.
   readonly #copies: boolean;
-  readonly #memory: ReceiveMemory | undefined;
+  readonly #memory: ReceiveMemory | "own" | "shared";
   #handler: LinkHandler | undefined;
   #error: Error | undefined;
   #over = false;
 
-  constructor(stream: Duplex, peer: Peer, memory: ReceiveMemory | undefined) {
+  constructor(stream: Duplex, peer: Peer, memory: ReceiveMemory | "own" | "shared") {
     this.#stream = stream;
     this.#memory = memory;
     this.#copies = stream instanceof Socket;
@@ -49,14 +50,15 @@ class SocketLink implements Link {
 
   start(handler: LinkHandler): void {
     this.#handler = handler;
-    if (this.#memory === undefined) {
+    const memory = this.#memory;
+    if (typeof memory === "string") {
       this.#stream.on("data", (chunk: Buffer) => {
-        if (!this.#over) handler.received(chunk);
+        if (!this.#over) handler.received(chunk, memory);
       });
     } else {
       // Also for its end to be noticed.
       this.#stream.resume();
-      this.#memory.start(handler);
+      memory.start(handler);
     }
     if (this.#over || this.#stream.destroyed) {
       this.#over = true;

@@ -53,7 +53,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: "ttrpc",
-        find: "if (this.#paused && this.#full.size === 0)\n            this.#resume();",
+        find: "if (this.#paused && this.#full === 0)\n            this.#resume();",
         put: "",
       },
     ],
@@ -244,8 +244,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: "ttrpc",
-        find: "writable: () => this.#output.room(this.#limits.streamSendBytes),",
-        put: "writable: () => undefined,",
+        find: "return this.#output.room(this.#limits.streamSendBytes);\n    }\n    overflowed(call) {",
+        put: "return undefined;\n    }\n    overflowed(call) {",
       },
     ],
   },

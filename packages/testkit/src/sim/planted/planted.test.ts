@@ -8,9 +8,12 @@ import { plantedBugs } from "./bugs.js";
 /** The compiled modules of a package, without its tests. */
 function modules(name: string): string[] {
   const folder = new URL(`../../../../${name}/dist/`, import.meta.url);
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".js") && !path.includes(".test."))
-    .map((path) => readFileSync(new URL(path, folder), "utf8"));
+  return (
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      // What was packed for publishing lies in a hidden folder.
+      .filter((path) => path.endsWith(".js") && !path.includes(".test.") && !path.startsWith("."))
+      .map((path) => readFileSync(new URL(path, folder), "utf8"))
+  );
 }
 
 const compiled: Record<Edit["in"], string[]> = { rpc: modules("rpc"), ttrpc: modules("ttrpc") };
