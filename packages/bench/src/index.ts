@@ -1,5 +1,5 @@
 // The public face of @guestwire/bench: named exports only.
 export { type BenchCase, benchCases, type Placement } from "./cases.js";
-export type { Row } from "./report.js";
+export type { ResultRow, Row } from "./results.js";
 export { type BenchOptions, type Outcome, runBench } from "./run.js";
 export { median, percentile } from "./statistics.js";

@@ -24,6 +24,25 @@ test.each([
   [["--window", "1.5"], '--window must be a whole number from 1 on, not "1.5"'],
   [["--stacks", "raw,soap"], 'no stack is called "soap"'],
   [["--cases", "nothing"], 'no case is called "nothing"'],
+  [["--merge"], "--merge needs --json FILE to say into what"],
+  [["--from", "rows.json", "--quick"], "--from measures nothing, so --quick has no meaning beside it"],
 ])("%j is refused by name", (args, message) => {
   expect(() => readCommandLine(args)).toThrow(message);
+});
+
+test("cold start belongs to a run of everything, and --cold alone measures nothing else", () => {
+  expect(readCommandLine([])).toMatchObject({ cold: true, coldStarts: 15 });
+  expect(readCommandLine(["--quick"])).toMatchObject({ cold: false });
+  expect(readCommandLine(["--cases", "unary-64B-1-same"])).toMatchObject({ cold: false });
+  expect(readCommandLine(["--cold", "--rounds", "3"])).toMatchObject({ cold: true, cases: [], coldStarts: 3 });
+  expect(readCommandLine(["--cold", "--stacks", "raw"])).toMatchObject({ cold: true, cases: [], stacks: ["raw"] });
+  expect(readCommandLine(["--cold", "--quick"])?.cases.length).toBeGreaterThan(5);
+});
+
+test("stored rows can be shown instead", () => {
+  expect(readCommandLine(["--from", "rows.json", "--charts", "docs", "--strict"])).toMatchObject({
+    from: "rows.json",
+    charts: "docs",
+    strict: true,
+  });
 });

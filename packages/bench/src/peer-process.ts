@@ -5,9 +5,15 @@ import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { BenchCase } from "./cases.js";
-import type { PeerAnswer, PeerRequest, RunFigures } from "./peer.js";
+import type { PeerAnswer, PeerReport, PeerRequest } from "./peer.js";
 
 const script = fileURLToPath(new URL("./peer.js", import.meta.url));
+
+/** Both ends of a stack. */
+export interface Ends {
+  readonly client: PeerProcess;
+  readonly server: PeerProcess;
+}
 
 /** A peer's process. */
 export class PeerProcess {
@@ -57,13 +63,18 @@ export class PeerProcess {
     return peer;
   }
 
+  /** Whether it is a program of its own, which knows nothing of Node's inside. */
+  get foreign(): boolean {
+    return this.#child.stdin !== null;
+  }
+
   /** Its process id. */
   get pid(): number {
     return this.#child.pid as number;
   }
 
   /** Has it do something. @throws {Error} what it fails with, or when it ends or takes longer than `limitMs`. */
-  async ask(request: PeerRequest, limitMs: number): Promise<RunFigures | undefined> {
+  async ask(request: PeerRequest, limitMs: number): Promise<PeerReport> {
     const answer = this.#answer(limitMs);
     if (this.#child.stdin === null) this.#child.send(request);
     else this.#child.stdin.write(`${JSON.stringify(request)}\n`);
@@ -82,13 +93,13 @@ export class PeerProcess {
     clearTimeout(timer);
   }
 
-  #answer(limitMs: number): Promise<RunFigures | undefined> {
+  #answer(limitMs: number): Promise<PeerReport> {
     const child = this.#child;
     return new Promise((resolve, reject) => {
-      const finish = (error: string | undefined, figures?: RunFigures): void => {
+      const finish = (error: string | undefined, report: PeerReport = {}): void => {
         clearTimeout(timer);
         child.off("message", onMessage).off("exit", onExit).off("error", onError);
-        if (error === undefined) resolve(figures);
+        if (error === undefined) resolve(report);
         else {
           child.kill("SIGKILL");
           reject(new Error(`${this.#name}: ${error}`));
@@ -96,7 +107,7 @@ export class PeerProcess {
       };
       const onMessage = (answer: unknown): void => {
         const { ok, ...rest } = answer as PeerAnswer;
-        finish(ok ? undefined : (rest as { error: string }).error, (rest as { figures?: RunFigures }).figures);
+        finish(ok ? undefined : (rest as { error: string }).error, rest as PeerReport);
       };
       const onExit = (code: number | null, signal: string | null): void => finish(`it ended with ${signal ?? code}`);
       const onError = (error: Error): void => finish(error.message);

@@ -1,136 +1,80 @@
-// Makes rows and tables of what was measured. Measures nothing and prints nothing.
-import type { RunFigures } from "./peer.js";
-import type { Outcome } from "./run.js";
-import { median } from "./statistics.js";
+// The tables of calls. Measures and prints nothing.
+import { type BenchCase, benchCases } from "./cases.js";
+import type { Compared, Results } from "./results.js";
+import { count, figure, percent, table, times } from "./table.js";
 
-/** One line of the result: the medians over all rounds. CPU is `null` where the system does not tell. */
-export interface Row {
-  readonly case: string;
-  readonly stack: string;
-  /** Calls per second; for streams, messages per second. */
-  readonly perSecond: number;
-  /** CPU time of the client process per call (or message), in microseconds. */
-  readonly clientCpuMicros: number | null;
-  /** The same of the server process. */
-  readonly serverCpuMicros: number | null;
-  /** Half of all calls took no longer than this, in microseconds; for streams, the time until the first message. */
-  readonly p50Micros: number | null;
-  /** 99 of 100 calls took no longer than this. */
-  readonly p99Micros: number | null;
+/** The tables of figures: one for each case of calls, under a line that says what the case is. */
+export function figuresTables(results: Results): string {
+  const heads = [
+    ["", "", "CPU µs", "", "", "latency", ""],
+    ["", "per second", "client +", "server", "= both", "p50 µs", "p99 µs"],
+  ];
+  return callCases(results)
+    .map((name) => {
+      const rows = results.rows.filter((row) => row.case === name);
+      const lines = rows.map(({ stack }) => {
+        const of = (what: string): number => results.figure(name, stack, what);
+        const cpu = ["clientCpuMicros", "serverCpuMicros", "cpuMicros"].map((what) => figure(of(what)));
+        return [`  ${stack}`, count(of("perSecond")), ...cpu, figure(of("p50Micros")), figure(of("p99Micros"))];
+      });
+      return `${name}: ${describeCase(name)}\n\n${table(heads, lines, 1)}`;
+    })
+    .join("\n\n");
 }
 
-const ours = "guestwire-ttrpc";
-
-/** The rows of all stacks that have figures. */
-export function rowsOf(outcomes: readonly Outcome[]): Row[] {
-  return outcomes
-    .filter(({ rounds }) => rounds.length > 0)
-    .map(({ bench, stack, rounds }) => {
-      const of = (name: keyof RunFigures): number => median(rounds.map((round) => round[name]));
-      return {
-        case: bench.name,
-        stack,
-        perSecond: rounded(of("perSecond")) ?? 0,
-        clientCpuMicros: rounded(of("clientCpuMicros")),
-        serverCpuMicros: rounded(of("serverCpuMicros")),
-        p50Micros: rounded(of("p50Micros")),
-        p99Micros: rounded(of("p99Micros")),
-      };
-    });
-}
-
-/** The table of figures. */
-export function figuresTable(outcomes: readonly Outcome[]): string {
-  const head = ["case", "stack", "per second", "CPU µs client", "+ server", "= both", "p50 µs", "p99 µs"];
-  const lines = rowsOf(outcomes).map((row) => [
-    row.case,
-    row.stack,
-    count(row.perSecond),
-    figure(row.clientCpuMicros),
-    figure(row.serverCpuMicros),
-    figure((row.clientCpuMicros ?? Number.NaN) + (row.serverCpuMicros ?? Number.NaN)),
-    figure(row.p50Micros),
-    figure(row.p99Micros),
-  ]);
-  return table(head, lines, 2);
-}
-
-/** The table of ratios: the median over the rounds of what was measured within one round. */
-export function ratiosTable(outcomes: readonly Outcome[]): string {
-  const names = [...new Set(outcomes.map(({ bench }) => bench.name))];
-  const lines = names.map((name) => {
-    const rounds = (stack: string): readonly RunFigures[] =>
-      outcomes.find((outcome) => outcome.bench.name === name && outcome.stack === stack)?.rounds ?? [];
-    const guestwire = rounds(ours);
-    const grpc = rounds("grpcjs-protobufjs");
-    const raw = rounds("raw");
-    const go = rounds("go-ttrpc");
+/** The table of ratios of all cases of calls. */
+export function ratiosTable(results: Results): string {
+  const heads = [
+    ["", "grpc-js = 1", "", "ttrpc in Go = 1", "", "raw echo = 100 %", "", "our gRPC"],
+    ["case", "calls/s", "less CPU", "calls/s", "less CPU", "calls/s", "CPU", "CPU, grpc-js = 100 %"],
+  ];
+  const ours = "guestwire-ttrpc";
+  const grpc = "grpcjs-protobufjs";
+  const lines = callCases(results).map((name) => {
+    const ratio = (what: Compared, above: string, below: string): number => results.ratio(name, what, above, below);
     return [
       name,
-      times(ratio(guestwire, grpc, speed)),
-      times(ratio(grpc, guestwire, cpu)),
-      times(ratio(guestwire, go, speed)),
-      times(ratio(go, guestwire, cpu)),
-      percent(ratio(guestwire, raw, speed)),
-      percent(ratio(guestwire, raw, cpu)),
-      percent(ratio(rounds("guestwire-grpc"), grpc, cpu)),
+      times(ratio("perSecond", ours, grpc)),
+      times(ratio("cpuMicros", grpc, ours)),
+      times(ratio("perSecond", ours, "go-ttrpc")),
+      times(ratio("cpuMicros", "go-ttrpc", ours)),
+      percent(ratio("perSecond", ours, "raw")),
+      percent(ratio("cpuMicros", ours, "raw")),
+      percent(ratio("cpuMicros", "guestwire-grpc", grpc)),
     ];
   });
-  const head = [
-    "case",
-    "speed, grpc-js = 1",
-    "less CPU than grpc-js",
-    "speed, Go's ttrpc = 1",
-    "less CPU than Go",
-    "speed, raw = 100 %",
-    "CPU, raw = 100 %",
-    "our gRPC's CPU, grpc-js = 100 %",
-  ];
-  return table(head, lines, 1);
+  return table(heads, lines, 1);
 }
 
-function speed(figures: RunFigures): number {
-  return figures.perSecond;
+/**
+ * The names of the cases of calls among the results, in the order in which they run; what is idle and what
+ * features cost have tables of their own.
+ */
+export function callCases(results: Results): string[] {
+  const measured = results.rows.filter((row) => !Number.isNaN(results.figure(row.case, row.stack, "perSecond")));
+  const names = [...new Set(measured.map((row) => row.case))];
+  const place = (name: string): number => benchCases.findIndex((bench) => bench.name === name);
+  const others = benchCases.filter(({ idle, stacks }) => idle > 0 || stacks !== undefined).map(({ name }) => name);
+  return names.filter((name) => !others.includes(name)).sort((a, b) => place(a) - place(b));
 }
 
-function cpu(figures: RunFigures): number {
-  return figures.clientCpuMicros + figures.serverCpuMicros;
+/** What a case measures, in words. */
+export function describeCase(name: string): string {
+  const bench = benchCases.find((other) => other.name === name);
+  if (bench === undefined) return "measured by another version of the benchmark";
+  const where = bench.placement === "same" ? "both processes on one core" : "client and server on a core each";
+  const full = bench.full ? ", with deadline, metadata, async handler and interceptors" : "";
+  return `${load(bench)} of ${size(bench.bytes)}${full}; ${where}`;
 }
 
-function ratio(
-  above: readonly RunFigures[],
-  below: readonly RunFigures[],
-  of: (figures: RunFigures) => number,
-): number {
-  if (above.length !== below.length) return Number.NaN;
-  return median(above.map((figures, i) => of(figures) / of(below[i] as RunFigures)));
+function load({ kind, inFlight, connections, messages }: BenchCase): string {
+  const over = connections === 1 ? "" : ` over ${count(connections)} connections`;
+  const flight = inFlight === 1 ? "one call at a time" : `${count(inFlight)} calls in flight${over}`;
+  if (kind === "unary") return `${flight}, each a request and a response`;
+  return `${kind.replace("-", " ")}, ${count(messages)} messages per call, figures per message,`;
 }
 
-function rounded(value: number): number | null {
-  return Number.isFinite(value) ? Number(value.toPrecision(4)) : null;
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString("en");
-}
-
-function figure(value: number | null): string {
-  if (value === null || Number.isNaN(value)) return "-";
-  return value >= 100 ? count(value) : value.toPrecision(3);
-}
-
-function times(value: number): string {
-  return Number.isNaN(value) ? "-" : `${value >= 10 ? value.toFixed(0) : value.toFixed(1)} ×`;
-}
-
-function percent(value: number): string {
-  return Number.isNaN(value) ? "-" : `${(value * 100).toFixed(0)} %`;
-}
-
-/** Lays out columns; the first `texts` columns are flush left, the others, being numbers, flush right. */
-function table(head: readonly string[], lines: readonly (readonly string[])[], texts: number): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...lines.map((line) => line[i]?.length ?? 0)));
-  const format = (line: readonly string[]): string =>
-    line.map((cell, i) => (i < texts ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
-  return [format(head), widths.map((width) => "-".repeat(width)).join("  "), ...lines.map(format)].join("\n");
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1 << 20 ? `${bytes / 1024} KiB` : `${Math.ceil(bytes / (1 << 20))} MiB`;
 }

@@ -4,9 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BenchCase } from "./cases.js";
+import { type Idle, measureIdle } from "./idle.js";
+import { stacksFor } from "./left-out.js";
 import type { RunFigures } from "./peer.js";
-import { PeerProcess } from "./peer-process.js";
+import { type Ends, PeerProcess } from "./peer-process.js";
 import type { Placer } from "./placement.js";
+import { beginWatch, type Watch, type Watched } from "./watch.js";
 
 /** How long and how often to measure. */
 export interface BenchOptions {
@@ -30,6 +33,10 @@ export interface Outcome {
   readonly stack: string;
   /** One entry per round. Empty when the stack failed. */
   readonly rounds: readonly RunFigures[];
+  /** How the processes were under the load, where the case asks for it. */
+  readonly watched: Watched | undefined;
+  /** What idles costs, where the case is about it. */
+  readonly idle: Idle | undefined;
   /** Why there are no figures. */
   readonly error: Error | undefined;
 }
@@ -40,13 +47,20 @@ export type Progress = (bench: BenchCase, done: number, all: number) => void;
 interface Pair {
   readonly stack: string;
   readonly rounds: RunFigures[];
+  watch: Watch | undefined;
+  watched: Watched | undefined;
+  idle: Idle | undefined;
   client: PeerProcess | undefined;
   server: PeerProcess | undefined;
   error: Error | undefined;
 }
 
+type Running = Pair & Ends;
+
 // Beside its window, a run may wait for calls that are under way; on a busy machine that takes a while.
-const graceMs = 30_000;
+const graceMs = 60_000;
+const briefRounds = 3;
+const briefWarmUpMs = 800;
 const stopMs = 5000;
 
 /** Measures all stacks in all cases. One that fails has no figures and does not disturb the others. */
@@ -60,32 +74,59 @@ export async function runBench(options: BenchOptions, placer: Placer, progress: 
 }
 
 async function runCase(bench: BenchCase, options: BenchOptions, placer: Placer): Promise<Outcome[]> {
-  const { stacks, rounds, warmUpMs, windowMs } = options;
   const folder = await mkdtemp(join(tmpdir(), "guestwire-bench-"));
-  const pairs = stacks.map((stack): Pair => {
-    return { stack, rounds: [], client: undefined, server: undefined, error: undefined };
+  const pairs = stacksFor(bench, options.stacks).map((stack): Pair => {
+    const nothing = { client: undefined, server: undefined, watch: undefined, watched: undefined, idle: undefined };
+    return { stack, rounds: [], ...nothing, error: undefined };
   });
   const awake = placer.keepAwake(bench.placement);
   try {
     await Promise.all(pairs.map((pair) => attempt(pair, () => startPair(pair, bench, folder, options, placer))));
-    await eachInTurn(pairs, (pair) => measure(pair, warmUpMs));
-    for (let round = 0; round < rounds; round++) {
-      // Every other round backwards, so that no stack always comes after the same one.
-      await eachInTurn(round % 2 === 0 ? pairs : pairs.toReversed(), async (pair) => {
-        pair.rounds.push(await measure(pair, windowMs));
-      });
-    }
+    if (bench.idle > 0) await leaveIdle(pairs, bench);
+    else await keepBusy(pairs, bench, options);
   } finally {
     awake();
     await Promise.all(pairs.flatMap(({ client, server }) => [client?.stop(stopMs), server?.stop(stopMs)]));
     await rm(folder, { recursive: true, force: true });
   }
-  return pairs.map(({ stack, rounds: figures, error }) => ({
-    bench,
-    stack,
-    rounds: error === undefined ? figures : [],
-    error,
-  }));
+  return pairs.map(({ stack, rounds, watched, idle, error }) => {
+    const failed = error !== undefined;
+    return {
+      bench,
+      stack,
+      rounds: failed ? [] : rounds,
+      watched: failed ? undefined : watched,
+      idle: failed ? undefined : idle,
+      error,
+    };
+  });
+}
+
+async function keepBusy(pairs: readonly Pair[], bench: BenchCase, options: BenchOptions): Promise<void> {
+  const rounds = bench.brief ? Math.min(options.rounds, briefRounds) : options.rounds;
+  const windowMs = bench.brief ? Math.ceil(options.windowMs / 2) : options.windowMs;
+  const warmUpMs = bench.brief ? Math.min(options.warmUpMs, briefWarmUpMs) : options.warmUpMs;
+  await eachInTurn(pairs, async (pair) => {
+    if (bench.watched) pair.watch = beginWatch(pair as Running);
+    await measure(pair, warmUpMs);
+  });
+  for (let round = 0; round < rounds; round++) {
+    // Every other round backwards, so that no stack always comes after the same one.
+    await eachInTurn(round % 2 === 0 ? pairs : pairs.toReversed(), async (pair) => {
+      pair.rounds.push(await measure(pair, windowMs));
+    });
+  }
+  await eachInTurn(pairs, async (pair) => {
+    pair.watched = await pair.watch?.end(() => measure(pair, windowMs), graceMs);
+  });
+}
+
+async function leaveIdle(pairs: readonly Pair[], bench: BenchCase): Promise<void> {
+  await eachInTurn(pairs, async (pair) => {
+    const idle = await measureIdle(pair as Running, bench.idle, graceMs);
+    pair.idle = idle;
+    pair.rounds.push(idle.figures);
+  });
 }
 
 async function startPair(
@@ -100,11 +141,12 @@ async function startPair(
     const prefix = placer.prefix(end, bench.placement);
     const program = programs.get(stack);
     if (program !== undefined) return PeerProcess.startProgram(program, bench, prefix, graceMs);
+    const memory = bench.idle > 0 ? ["--expose-gc"] : [];
     const profile =
       profileFolder === undefined
         ? []
         : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${bench.name}.${stack}.${end}.cpuprofile`];
-    return PeerProcess.start(stack, bench, prefix, profile, graceMs);
+    return PeerProcess.start(stack, bench, prefix, [...memory, ...profile], graceMs);
   };
   const socketPath = join(folder, `${stack}.sock`);
   pair.server = await start("server");
@@ -113,9 +155,10 @@ async function startPair(
   await pair.client.ask({ do: "connect", socketPath }, graceMs);
 }
 
-async function measure({ client, server }: Pair, ms: number): Promise<RunFigures> {
-  const request = { do: "run", ms, serverPid: (server as PeerProcess).pid } as const;
-  return (await (client as PeerProcess).ask(request, ms + graceMs)) as RunFigures;
+async function measure(pair: Pair, ms: number): Promise<RunFigures> {
+  const { client, server } = pair as Running;
+  const { figures } = await client.ask({ do: "run", ms, serverPid: server.pid }, ms + graceMs);
+  return figures as RunFigures;
 }
 
 async function eachInTurn(pairs: readonly Pair[], task: (pair: Pair) => Promise<unknown>): Promise<void> {

@@ -5,7 +5,9 @@ const size = 1 << 20;
 
 /** Latencies in milliseconds. */
 export class Samples {
-  readonly #values = new Float64Array(size);
+  // Written all over at once: pages that come while calls are made would count as theirs.
+  readonly #values = new Float64Array(size).fill(1);
+  readonly #sorted = new Float64Array(size).fill(1);
   #count = 0;
 
   /** Adds one. */
@@ -20,7 +22,9 @@ export class Samples {
 
   /** The latencies, in microseconds, below which these parts of all lie; NaN where there are none. */
   percentilesMicros(...parts: readonly number[]): number[] {
-    const sorted = this.#values.slice(0, Math.min(this.#count, size)).sort();
+    const kept = Math.min(this.#count, size);
+    this.#sorted.set(this.#values.subarray(0, kept));
+    const sorted = this.#sorted.subarray(0, kept).sort();
     return parts.map((part) => percentile(sorted, part) * 1000);
   }
 }

@@ -1,13 +1,19 @@
 // What a stack has to offer to be measured: a server, and a client that keeps it busy.
 import type { BenchCase } from "./cases.js";
+import type { Feature } from "./features.js";
 import type { Samples } from "./samples.js";
+
+/** A case with all that calls have put on, by the case and by the stack's name. */
+export interface DressedCase extends BenchCase {
+  readonly features: ReadonlySet<Feature>;
+}
 
 /** One of the libraries that are compared. */
 export interface Stack {
   /** Starts a server for this case on a unix socket. Resolves when it takes connections. Runs in a process of its own. */
-  serve(socketPath: string, bench: BenchCase): Promise<void>;
-  /** Connects to it. Runs in another process. */
-  connect(socketPath: string, bench: BenchCase): Promise<Load>;
+  serve(socketPath: string, bench: DressedCase): Promise<void>;
+  /** Connects to it, as often as the case has connections. Runs in another process. */
+  connect(socketPath: string, bench: DressedCase): Promise<Load>;
 }
 
 /** A client that can be told to work. */
@@ -20,14 +26,21 @@ export interface Load {
    * @returns How many calls were made; of streams, how many messages came.
    */
   run(until: number, samples: Samples): Promise<number>;
+  /**
+   * Opens streams or connections, uses each once and leaves them open. Resolves when all are.
+   *
+   * @param samples Takes how long each took.
+   */
+  open?(count: number, samples: Samples): Promise<void>;
 }
 
 /** A load of `inFlight` workers that each make one call after the other. */
-export function unaryLoad(inFlight: number, call: () => Promise<unknown>): Load {
+export function unaryLoad(inFlight: number, callOf: (worker: number) => () => Promise<unknown>): Load {
   return {
     async run(until, samples) {
       let calls = 0;
-      const work = async (): Promise<void> => {
+      const work = async (worker: number): Promise<void> => {
+        const call = callOf(worker);
         for (let begin = performance.now(); begin < until; ) {
           await call();
           const end = performance.now();
@@ -36,7 +49,7 @@ export function unaryLoad(inFlight: number, call: () => Promise<unknown>): Load 
           begin = end;
         }
       };
-      await Promise.all(Array.from({ length: inFlight }, work));
+      await Promise.all(Array.from({ length: inFlight }, (_, worker) => work(worker)));
       return calls;
     },
   };
@@ -72,21 +85,109 @@ export interface EchoCalls {
   clientStream(first: () => void): Promise<number>;
   /** Sends all messages and reads their echoes at the same time; gives how many came. */
   bidiStream(first: () => void): Promise<number>;
+  /** Opens a stream in both directions, sends a message, reads its echo, and leaves the stream open. */
+  idleStream(): Promise<void>;
+  /** What has to be kept for the connection to stay open. */
+  readonly connection: unknown;
 }
 
-/** The load that a case asks for. */
-export function loadOf(bench: BenchCase, calls: EchoCalls): Load {
+/**
+ * The load that a case asks for, over as many connections.
+ *
+ * @param open Opens one.
+ * @param atOnce How many may be opened at a time. Default 256: below a unix socket's backlog, past which most libraries fail.
+ */
+export async function loadOf(bench: BenchCase, open: () => Promise<EchoCalls>, atOnce = 256): Promise<Load> {
+  if (bench.kind === "idle-connections") {
+    const kept: unknown[] = [];
+    return idleLoad(async () => {
+      const calls = await open();
+      await calls.unary();
+      kept.push(calls.connection);
+    }, atOnce);
+  }
+  const connections = await inBatches(bench.connections, atOnce, async () => {
+    const calls = await open();
+    // Many libraries connect with the first call only.
+    if (bench.connections > 1) await calls.unary();
+    return calls;
+  });
+  return loadOver(bench, connections);
+}
+
+function loadOver(bench: BenchCase, connections: readonly EchoCalls[]): Load {
+  const [calls] = connections as readonly [EchoCalls];
   switch (bench.kind) {
     case "unary":
-      return unaryLoad(bench.inFlight, () => calls.unary());
+    case "idle-connections":
+      return unaryLoad(bench.inFlight, (worker) => {
+        const own = connections[worker % connections.length] as EchoCalls;
+        return () => own.unary();
+      });
     case "server-stream":
       return streamLoad(bench.messages, (first) => calls.serverStream(first));
     case "client-stream":
       return streamLoad(bench.messages, (first) => calls.clientStream(first));
     case "bidi-stream":
       return streamLoad(bench.messages, (first) => calls.bidiStream(first));
+    case "idle-streams":
+      return idleLoad(() => calls.idleStream(), 256);
   }
 }
+
+/** A load that opens things and leaves them alone, some at a time. */
+function idleLoad(openOne: () => Promise<unknown>, atOnce: number): Load {
+  return {
+    run: () => Promise.reject(new Error("what is idle makes no calls")),
+    async open(count, samples) {
+      await inBatches(count, atOnce, async () => {
+        const begin = performance.now();
+        await openOne();
+        samples.add(performance.now() - begin);
+      });
+    },
+  };
+}
+
+/** Does something as often as asked for, a bounded number at a time. */
+async function inBatches<T>(count: number, atOnce: number, one: () => Promise<T>): Promise<T[]> {
+  const done: T[] = [];
+  while (done.length < count) {
+    const length = Math.min(atOnce, count - done.length);
+    done.push(...(await Promise.all(Array.from({ length }, one))));
+  }
+  return done;
+}
+
+/** A message, and then nothing more: what a stream that idles is given to send. As small as it can be. */
+export class OnceThenNothing<T> implements AsyncIterableIterator<T> {
+  #message: T | undefined;
+
+  constructor(message: T) {
+    this.#message = message;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    const value = this.#message;
+    if (value === undefined) return never;
+    this.#message = undefined;
+    return Promise.resolve({ done: false, value });
+  }
+
+  return(): Promise<IteratorResult<T>> {
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  throw(error: unknown): Promise<IteratorResult<T>> {
+    return Promise.reject(error);
+  }
+}
+
+const never = new Promise<never>(() => {});
 
 /** How often something that tells of the first message is called for the messages after it: never. */
 export function counter(first: () => void): { count: number; add(): void } {

@@ -1,17 +1,18 @@
 // @connectrpc/connect-node over its gRPC transport and node:http2, used as its documentation shows.
 import { once } from "node:events";
 import { createServer } from "node:http2";
-import { connect as dial } from "node:net";
 import {
   type CallOptions,
   type ConnectRouter,
   createClient,
   type Interceptor,
   type ServiceImpl,
+  type Transport,
 } from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
 import { EchoService } from "@guestwire/testkit/echo";
-import { counter, loadOf, payloadOf, type Stack } from "../stack.js";
+import { counter, type DressedCase, type EchoCalls, loadOf, OnceThenNothing, payloadOf, type Stack } from "../stack.js";
+import { dialUnix } from "./dial-unix.js";
 
 type Payload = { readonly payload: Uint8Array };
 
@@ -30,37 +31,48 @@ export const connectNode: Stack = {
     await once(server, "listening");
   },
   async connect(socketPath, bench) {
-    const transport = createGrpcTransport({
-      baseUrl: "http://localhost",
-      nodeOptions: { createConnection: () => dial(socketPath), maxSessionMemory },
-      ...(bench.full && { interceptors: [passOn] }),
-    });
-    const client = createClient(EchoService, transport);
     const payload = payloadOf(bench);
-    const { messages } = bench;
-    async function* requests(): AsyncGenerator<Payload> {
-      for (let i = 0; i < messages; i++) yield { payload };
-    }
-    return loadOf(bench, {
-      unary: bench.full ? () => client.echo({ payload }, fullOptions()) : () => client.echo({ payload }),
-      async serverStream(first) {
-        const received = counter(first);
-        for await (const _ of client.split({ count: messages, payload })) received.add();
-        return received.count;
-      },
-      async clientStream(first) {
-        const { number } = await client.join(requests());
-        first();
-        return Number(number);
-      },
-      async bidiStream(first) {
-        const received = counter(first);
-        for await (const _ of client.chat(requests())) received.add();
-        return received.count;
-      },
+    return loadOf(bench, async () => {
+      const socket = await dialUnix(socketPath);
+      const transport = createGrpcTransport({
+        baseUrl: "http://localhost",
+        nodeOptions: { createConnection: () => socket, maxSessionMemory },
+        ...(bench.full && { interceptors: [passOn] }),
+      });
+      return callsOf(transport, bench, payload);
     });
   },
 };
+
+function callsOf(transport: Transport, bench: DressedCase, payload: Buffer): EchoCalls {
+  const client = createClient(EchoService, transport);
+  const { messages } = bench;
+  async function* requests(): AsyncGenerator<Payload> {
+    for (let i = 0; i < messages; i++) yield { payload };
+  }
+  return {
+    connection: transport,
+    unary: bench.full ? () => client.echo({ payload }, fullOptions()) : () => client.echo({ payload }),
+    async serverStream(first) {
+      const received = counter(first);
+      for await (const _ of client.split({ count: messages, payload })) received.add();
+      return received.count;
+    },
+    async clientStream(first) {
+      const { number } = await client.join(requests());
+      first();
+      return Number(number);
+    },
+    async bidiStream(first) {
+      const received = counter(first);
+      for await (const _ of client.chat(requests())) received.add();
+      return received.count;
+    },
+    async idleStream() {
+      await client.chat(new OnceThenNothing({ payload }))[Symbol.asyncIterator]().next();
+    },
+  };
+}
 
 function handlersOf(full: boolean): Partial<ServiceImpl<typeof EchoService>> {
   const answer = ({ payload }: Payload): Payload => ({ payload });

@@ -1,7 +1,7 @@
 // @grpc/grpc-js as its own examples show it, with whatever makes and reads the messages.
 import { once } from "node:events";
 import * as grpc from "@grpc/grpc-js";
-import { counter, type EchoCalls, loadOf, payloadOf, type Stack } from "../stack.js";
+import { counter, type DressedCase, type EchoCalls, loadOf, payloadOf, type Stack } from "../stack.js";
 
 /** A message of the echo service, as far as it is looked at. */
 export interface Echo {
@@ -51,12 +51,23 @@ export function grpcjsStack(load: () => EchoMessages): Stack {
     },
     async connect(socketPath, bench) {
       const messages = load();
-      const options: grpc.ClientOptions = bench.full ? { interceptors: [passCallOn] } : {};
+      const options: grpc.ClientOptions = {
+        ...(bench.full && { interceptors: [passCallOn] }),
+        // By default clients of one target share a connection.
+        ...(needsOwnConnection(bench) && { "grpc.use_local_subchannel_pool": 1 }),
+      };
       const credentials = grpc.credentials.createInsecure();
-      const client = new messages.service(`unix:${socketPath}`, credentials, options) as unknown as EchoClient;
-      return loadOf(bench, callsOf(client, messages, payloadOf(bench), bench.messages, bench.full));
+      const payload = payloadOf(bench);
+      return loadOf(bench, async () => {
+        const client = new messages.service(`unix:${socketPath}`, credentials, options) as unknown as EchoClient;
+        return callsOf(client, messages, payload, bench.messages, bench.full);
+      });
     },
   };
+}
+
+function needsOwnConnection({ kind, connections }: DressedCase): boolean {
+  return connections > 1 || kind === "idle-connections";
 }
 
 function callsOf(client: EchoClient, messages: EchoMessages, payload: Buffer, count: number, full: boolean): EchoCalls {
@@ -67,6 +78,7 @@ function callsOf(client: EchoClient, messages: EchoMessages, payload: Buffer, co
       );
     });
   return {
+    connection: client,
     unary: full ? () => unary(fullMetadata(), { deadline: Date.now() + 10_000 }) : () => unary(new grpc.Metadata(), {}),
     serverStream: (first) => readAll(client.split(messages.splitRequest(count, payload)), first),
     clientStream: (first) =>
@@ -82,6 +94,11 @@ function callsOf(client: EchoClient, messages: EchoMessages, payload: Buffer, co
       const call = client.chat();
       void writeAll(call, count, () => messages.request(payload));
       return readAll(call, first);
+    },
+    async idleStream() {
+      const call = client.chat();
+      call.write(messages.request(payload));
+      await once(call, "data");
     },
   };
 }

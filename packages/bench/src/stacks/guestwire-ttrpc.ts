@@ -4,4 +4,4 @@ import type { Stack } from "../stack.js";
 import { guestwireStack } from "./guestwire.js";
 
 /** @guestwire/ttrpc. */
-export const guestwireTtrpc: Stack = guestwireStack({ connect, serve });
+export const guestwireTtrpc: Stack = guestwireStack({ connect, serve }, Number.POSITIVE_INFINITY);

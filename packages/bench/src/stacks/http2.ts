@@ -8,9 +8,9 @@ import {
   createServer,
   type ServerHttp2Stream,
 } from "node:http2";
-import { connect as dial } from "node:net";
 import type { BenchCase } from "../cases.js";
 import { type EchoCalls, loadOf, payloadOf, type Stack } from "../stack.js";
+import { dialUnix } from "./dial-unix.js";
 
 // In MB. With the default of 10 a session refuses calls while a few large payloads are on their way.
 const maxSessionMemory = 1000;
@@ -24,23 +24,27 @@ export const http2: Stack = {
     await once(server, "listening");
   },
   async connect(socketPath, bench) {
-    const session = connect("http://localhost", { createConnection: () => dial(socketPath), maxSessionMemory });
-    await once(session, "connect");
-    return loadOf(bench, callsOf(session, bench));
+    const payload = payloadOf(bench);
+    return loadOf(bench, async () => {
+      const socket = await dialUnix(socketPath);
+      const session = connect("http://localhost", { createConnection: () => socket, maxSessionMemory });
+      await once(session, "connect");
+      return callsOf(session, bench, payload);
+    });
   },
 };
 
 function answer(stream: ServerHttp2Stream, bench: BenchCase): void {
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-  if (bench.kind === "unary") {
+  if (bench.kind === "unary" || bench.kind === "idle-connections") {
     const parts: Buffer[] = [];
     stream.on("data", (part: Buffer) => parts.push(part));
     stream.on("end", () => stream.end(parts.length === 1 ? parts[0] : Buffer.concat(parts)));
   } else if (bench.kind === "server-stream") {
     stream.resume();
     void writeAll(stream, bench, payloadOf(bench));
-  } else if (bench.kind === "bidi-stream") stream.pipe(stream);
+  } else if (bench.kind === "bidi-stream" || bench.kind === "idle-streams") stream.pipe(stream);
   else {
     let bytes = 0;
     stream.on("data", (part: Buffer) => {
@@ -50,8 +54,7 @@ function answer(stream: ServerHttp2Stream, bench: BenchCase): void {
   }
 }
 
-function callsOf(session: ClientHttp2Session, bench: BenchCase): EchoCalls {
-  const payload = payloadOf(bench);
+function callsOf(session: ClientHttp2Session, bench: BenchCase, payload: Buffer): EchoCalls {
   const headers = {
     ":method": "POST",
     ":path": "/guestwire.test.v1.EchoService/Echo",
@@ -62,6 +65,7 @@ function callsOf(session: ClientHttp2Session, bench: BenchCase): EchoCalls {
   const messagesIn = async (stream: ClientHttp2Stream, first: () => void): Promise<number> =>
     (await bytesOf(stream, first)) / bench.bytes;
   return {
+    connection: session,
     unary() {
       const stream = session.request(headers);
       stream.end(payload);
@@ -84,6 +88,11 @@ function callsOf(session: ClientHttp2Session, bench: BenchCase): EchoCalls {
       const stream = session.request(headers);
       void writeAll(stream, bench, payload);
       return messagesIn(stream, first);
+    },
+    async idleStream() {
+      const stream = session.request(headers);
+      stream.write(payload);
+      await once(stream, "data");
     },
   };
 }

@@ -1,10 +1,11 @@
 // The floor: bytes on a Node socket, without frames, calls or messages. What is quicker than this does less.
 // Messages are sent as a fast library would send them: those of one turn of the event loop in one write.
 import { once } from "node:events";
-import { createServer, connect as dial, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { BenchCase } from "../cases.js";
 import type { Samples } from "../samples.js";
-import { type Load, payloadOf, type Stack, streamLoad } from "../stack.js";
+import { type EchoCalls, type Load, loadOf, payloadOf, type Stack, streamLoad } from "../stack.js";
+import { dialUnix } from "./dial-unix.js";
 
 // As many small messages of a stream go into one write as there are calls in flight in the unary cases.
 const streamBatch = 64;
@@ -14,16 +15,19 @@ const batchBytes = 64 * 1024;
 export const raw: Stack = {
   async serve(socketPath, bench) {
     const server = createServer((socket) => {
-      if (bench.kind === "unary" || bench.kind === "bidi-stream") echo(socket);
-      else if (bench.kind === "server-stream") socket.on("data", () => void pour(socket, bench));
-      else count(socket, bench);
+      if (bench.kind === "server-stream") socket.on("data", () => void pour(socket, bench));
+      else if (bench.kind === "client-stream") count(socket, bench);
+      else echo(socket);
     });
     server.listen(socketPath);
     await once(server, "listening");
   },
   async connect(socketPath, bench) {
-    const socket = dial(socketPath);
-    await once(socket, "connect");
+    if (bench.connections > 1 || bench.kind === "idle-connections") {
+      const payload = payloadOf(bench);
+      return loadOf(bench, async () => echoCalls(await dialUnix(socketPath), payload));
+    }
+    const socket = await dialUnix(socketPath);
     return bench.kind === "unary" ? echoLoad(socket, bench) : pourLoad(socket, bench);
   },
 };
@@ -73,6 +77,30 @@ function pourLoad(socket: Socket, bench: BenchCase): Load {
       done = resolve;
     });
   });
+}
+
+/** One message at a time, which comes back. */
+function echoCalls(socket: Socket, payload: Buffer): EchoCalls {
+  let left = 0;
+  let done: (value?: unknown) => void;
+  socket.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left === 0) done();
+  });
+  const none = (): Promise<never> => Promise.reject(new Error("a bare socket has no streams"));
+  return {
+    connection: socket,
+    unary: () =>
+      new Promise((resolve) => {
+        left = payload.length;
+        done = resolve;
+        socket.write(payload);
+      }),
+    serverStream: none,
+    clientStream: none,
+    bidiStream: none,
+    idleStream: none,
+  };
 }
 
 /** Counts what comes back, and sends as many messages again in one write. */

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/containerd/ttrpc"
@@ -30,6 +31,8 @@ type benchCase struct {
 	InFlight int    `json:"inFlight"`
 	Messages int    `json:"messages"`
 	Full     bool   `json:"full"`
+	// How many connections share the calls.
+	Connections int `json:"connections"`
 }
 
 type request struct {
@@ -37,6 +40,7 @@ type request struct {
 	SocketPath string `json:"socketPath"`
 	Ms         int    `json:"ms"`
 	ServerPid  int    `json:"serverPid"`
+	Count      int    `json:"count"`
 }
 
 type figures struct {
@@ -47,13 +51,27 @@ type figures struct {
 	P99Micros       float64 `json:"p99Micros"`
 }
 
+// memory is what a process holds, in bytes, with nothing in it that could be collected.
+type memory struct {
+	Heap int `json:"heap"`
+	Rss  int `json:"rss"`
+}
+
 type answer struct {
 	OK      bool     `json:"ok"`
 	Error   string   `json:"error,omitempty"`
 	Figures *figures `json:"figures,omitempty"`
+	Memory  *memory  `json:"memory,omitempty"`
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "call" {
+		if err := callOnce(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	var bench benchCase
 	if err := json.Unmarshal([]byte(os.Args[1]), &bench); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -61,26 +79,31 @@ func main() {
 	}
 	output := json.NewEncoder(os.Stdout)
 	_ = output.Encode(answer{OK: true})
-	var client testv1.EchoServiceClient
+	var clients []testv1.EchoServiceClient
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var asked request
+		reply := answer{OK: true}
 		err := json.Unmarshal(lines.Bytes(), &asked)
-		var result *figures
 		if err == nil {
 			switch asked.Do {
 			case "serve":
 				err = serve(asked.SocketPath, bench)
 			case "connect":
-				client, err = connect(asked.SocketPath, bench)
+				clients, err = connect(asked.SocketPath, bench)
+			case "run":
+				reply.Figures, err = measure(clients, bench, asked)
+			case "open":
+				reply.Figures, err = open(clients[0], bench, asked)
+			case "memory":
+				reply.Memory, err = memoryInUse()
 			default:
-				result, err = measure(client, bench, asked)
+				err = fmt.Errorf("nothing is named %q", asked.Do)
 			}
 		}
 		if err != nil {
-			_ = output.Encode(answer{Error: err.Error()})
-		} else {
-			_ = output.Encode(answer{OK: true, Figures: result})
+			reply = answer{Error: err.Error()}
 		}
+		_ = output.Encode(reply)
 	}
 }
 
@@ -144,8 +167,25 @@ func serve(path string, bench benchCase) error {
 	return nil
 }
 
-func connect(path string, bench benchCase) (testv1.EchoServiceClient, error) {
+// connect opens as many connections as the case has, one after the other.
+func connect(path string, bench benchCase) ([]testv1.EchoServiceClient, error) {
+	socketPath = path
+	clients := make([]testv1.EchoServiceClient, max(1, bench.Connections))
+	for i := range clients {
+		var err error
+		if clients[i], err = dial(path, bench); err != nil {
+			return nil, err
+		}
+	}
+	return clients, nil
+}
+
+func dial(path string, bench benchCase) (testv1.EchoServiceClient, error) {
 	conn, err := net.Dial("unix", path)
+	// The listener's queue is full: it needs a moment.
+	for ; errors.Is(err, syscall.EAGAIN); conn, err = net.Dial("unix", path) {
+		time.Sleep(time.Millisecond)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +200,8 @@ func connect(path string, bench benchCase) (testv1.EchoServiceClient, error) {
 }
 
 // measure keeps the server busy for a while, with as many goroutines as there are calls in flight.
-func measure(client testv1.EchoServiceClient, bench benchCase, asked request) (*figures, error) {
-	payload := make([]byte, bench.Bytes)
-	for i := range payload {
-		payload[i] = byte(i)
-	}
+func measure(clients []testv1.EchoServiceClient, bench benchCase, asked request) (*figures, error) {
+	payload := payloadOf(bench)
 	clientBefore, serverBefore := cpuMicros(os.Getpid()), cpuMicros(asked.ServerPid)
 	begin := time.Now()
 	until := begin.Add(time.Duration(asked.Ms) * time.Millisecond)
@@ -179,12 +216,14 @@ func measure(client testv1.EchoServiceClient, bench benchCase, asked request) (*
 		latencies []float64
 		failed    error
 	)
-	for range workers {
+	for worker := range workers {
+		client := clients[worker%len(clients)]
 		wait.Go(func() {
 			var own []float64
 			count := 0
 			var err error
-			for now := time.Now(); now.Before(until) && err == nil; now = time.Now() {
+			// At least one call, however late this goroutine comes: none would be no figures.
+			for now := time.Now(); (count == 0 || now.Before(until)) && err == nil; now = time.Now() {
 				var made int
 				var first time.Time
 				made, first, err = call(client, bench, payload)
@@ -203,15 +242,28 @@ func measure(client testv1.EchoServiceClient, bench benchCase, asked request) (*
 	if failed != nil {
 		return nil, failed
 	}
+	cpu := [2]float64{cpuMicros(os.Getpid()) - clientBefore, cpuMicros(asked.ServerPid) - serverBefore}
+	return sumUp(total, seconds, cpu, latencies), nil
+}
+
+func sumUp(total int, seconds float64, cpu [2]float64, latencies []float64) *figures {
 	slices.Sort(latencies)
 	part := func(share float64) float64 { return latencies[int(float64(len(latencies)-1)*share)] }
 	return &figures{
 		PerSecond:       float64(total) / seconds,
-		ClientCPUMicros: (cpuMicros(os.Getpid()) - clientBefore) / float64(total),
-		ServerCPUMicros: (cpuMicros(asked.ServerPid) - serverBefore) / float64(total),
+		ClientCPUMicros: cpu[0] / float64(total),
+		ServerCPUMicros: cpu[1] / float64(total),
 		P50Micros:       part(0.5),
 		P99Micros:       part(0.99),
-	}, nil
+	}
+}
+
+func payloadOf(bench benchCase) []byte {
+	payload := make([]byte, bench.Bytes)
+	for i := range payload {
+		payload[i] = byte(i)
+	}
+	return payload
 }
 
 // call makes one call to its end; gives how many messages it counts for, and when the first answer was there.

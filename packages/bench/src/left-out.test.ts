@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { chooseCases } from "./cases.js";
+import { leftOutNotes, stacksFor } from "./left-out.js";
+
+const [many] = chooseCases(["connections-10000-cross"]);
+const [features] = chooseCases(["features-64B-64-cross"]);
+if (many === undefined || features === undefined) throw new Error("the cases of this test are gone");
+
+test("a stack that a case is not for is left out, with the reason", () => {
+  const wanted = ["raw", "connect-node", "guestwire-ttrpc"];
+  expect(stacksFor(many, wanted)).toEqual(["raw", "guestwire-ttrpc"]);
+  expect(leftOutNotes([many], wanted)).toContain(
+    "without connect-node (ten thousand connections of HTTP/2 take gigabytes or minutes): connections-10000-cross",
+  );
+});
+
+test("nothing is said of what was not asked for", () => {
+  expect(leftOutNotes([many], ["raw"])).toEqual([]);
+});
+
+test("a case with stacks of its own has them wherever the bare stack is wanted", () => {
+  expect(stacksFor(features, ["raw"])).toEqual([]);
+  expect(stacksFor(features, ["guestwire-ttrpc"])).toContain("guestwire-ttrpc+deadline");
+  expect(leftOutNotes([features], ["raw", "connect-node"])).toEqual([]);
+});
