@@ -12,17 +12,35 @@ export interface Clock {
 export interface Timer {
   /** Makes it not run. */
   cancel(): void;
+  /** Whether it will never run because its clock is gone, as the fake timers of a test that has ended. Default false. */
+  readonly lost?: boolean;
 }
 
 // setTimeout runs longer ones at once.
 const longestMs = 2 ** 31 - 1;
 
+class SystemTimer implements Timer {
+  readonly #madeBy = setTimeout;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(ms: number, task: () => void) {
+    this.#timer = setTimeout(task, Math.min(longestMs, Math.ceil(ms)));
+  }
+
+  get lost(): boolean {
+    return this.#madeBy !== setTimeout;
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
 /** Node's own time. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, task) {
-    const timer = setTimeout(task, Math.min(longestMs, Math.ceil(ms)));
-    return { cancel: () => clearTimeout(timer) };
+    return new SystemTimer(ms, task);
   },
 };
 

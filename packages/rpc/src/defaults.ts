@@ -101,7 +101,9 @@ function interceptedChannel(layer: Layer, run: CallNext): Channel {
   const { channel } = layer;
   const shared = layer.signal === undefined ? [] : [layer.signal];
   const { unary, stream } = interceptedCalls(channel, run, (own) => ({
-    options: mergeOptions(layer, own),
+    own,
+    timeoutMs: own?.timeoutMs ?? layer.timeoutMs,
+    metadata: joinMetadata(layer.metadata, own?.metadata),
     signals: own?.signal === undefined ? shared : [...shared, own.signal],
   }));
   return {

@@ -1,8 +1,10 @@
 // The deadline wheel on a clock that stands still: never early, never more than a slot late.
 import { FakeClock, propertySeed } from "@guestwire/testkit";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { type Deadlined, DeadlineWheel } from "./deadline-wheel.js";
+import { describe, expect, test, vi } from "vitest";
+import { type Deadlined, DeadlineWheel, wheelOf } from "./deadline-wheel.js";
+import type { Clock } from "./link.js";
+import { systemClock } from "./system-clock.js";
 
 fc.configureGlobal({ seed: propertySeed, numRuns: 1000 });
 
@@ -12,10 +14,10 @@ class Entry implements Deadlined {
   wheelPrevious: Deadlined | undefined = undefined;
   wheelSlot = -1;
   readonly calledAt: number[] = [];
-  readonly #clock: FakeClock;
+  readonly #clock: Clock;
   readonly #then: (() => void) | undefined;
 
-  constructor(clock: FakeClock, inMs: number, then?: () => void) {
+  constructor(clock: Clock, inMs: number, then?: () => void) {
     this.#clock = clock;
     this.deadlineAt = clock.now() + inMs;
     this.#then = then;
@@ -200,5 +202,16 @@ describe("DeadlineWheel", () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test("does not wait for a timer of a test's fake time that is over", async () => {
+    const wheel = wheelOf(systemClock);
+    vi.useFakeTimers();
+    const early = new Entry(systemClock, 1000);
+    wheel.add(early);
+    wheel.remove(early);
+    vi.useRealTimers();
+    await new Promise<void>((resolve) => wheel.add(new Entry(systemClock, 1, resolve)));
+    expect(wheel.size).toBe(0);
   });
 });

@@ -53,7 +53,11 @@ export class DeadlineWheel {
 
   /** Puts an entry in; one whose time has passed is called in the next tick. */
   add(entry: Deadlined): void {
-    if (this.#size === 0) this.#doneTick = Math.floor(this.#clock.now() / slotMs);
+    if (this.#size === 0) {
+      this.#doneTick = Math.floor(this.#clock.now() / slotMs);
+      // It outlasted those it was for, and perhaps its clock. All connections would wait for it.
+      if (this.#timer?.lost) this.#timer = undefined;
+    }
     // Rounded up, so that it is never called before its time.
     const tick = Math.max(this.#doneTick + 1, Math.ceil(entry.deadlineAt / slotMs));
     const slot = tick % slotCount;

@@ -70,8 +70,11 @@ export class TtrpcServerCall extends ServerCall implements Deadlined, QueueOwner
   /** Copies the metadata out of the receive buffer, which a long call would otherwise keep alive. */
   detachMetadata(): void {
     if (this.#metadataEnd === this.#metadataStart || this.#metadataStart === 0) return;
-    this.#metadataBytes = Buffer.from(this.#metadataBytes.subarray(this.#metadataStart, this.#metadataEnd));
-    this.#metadataEnd -= this.#metadataStart;
+    const size = this.#metadataEnd - this.#metadataStart;
+    const copy = Buffer.allocUnsafe(size);
+    this.#metadataBytes.copy(copy, 0, this.#metadataStart, this.#metadataEnd);
+    this.#metadataBytes = copy;
+    this.#metadataEnd = size;
     this.#metadataStart = 0;
   }
 
