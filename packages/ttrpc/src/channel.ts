@@ -161,7 +161,7 @@ class TtrpcChannel implements Channel, CallHome {
     if (onHeader !== undefined) call.onHeader = onHeader;
     if (onTrailer !== undefined) call.onTrailer = onTrailer;
     if (timeoutMs !== undefined && timeoutMs !== 0 && timeoutMs !== Number.POSITIVE_INFINITY) {
-      call.setDeadline(this.#clock.now() + timeoutMs, this.#wheel);
+      call.setDeadline(this.#clock.now(), timeoutMs, this.#wheel);
     }
     if (signal !== undefined) call.setSignal(signal);
   }
@@ -175,6 +175,7 @@ class TtrpcChannel implements Channel, CallHome {
       return call.fail(Code.ResourceExhausted, `${this.#waiting.size} calls are waiting already`, "overflow");
     }
     call.home = this;
+    call.leftMs = undefined;
     this.#waiting.add(call);
     this.#advance();
   }

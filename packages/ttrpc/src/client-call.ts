@@ -20,6 +20,8 @@ export abstract class ClientCall implements Deadlined, SignalHearer {
   id = 0;
   /** When the call's time is up, on the channel's clock; Infinity for never. */
   deadlineAt: number = Number.POSITIVE_INFINITY;
+  /** How long that is from when the call was made, in milliseconds; `undefined` once it had to wait. */
+  leftMs: number | undefined = Number.POSITIVE_INFINITY;
   metadata: Metadata | undefined = undefined;
   /** Whether a response has come. */
   begun = false;
@@ -50,9 +52,10 @@ export abstract class ClientCall implements Deadlined, SignalHearer {
     this.target = target;
   }
 
-  /** Gives the call a deadline. */
-  setDeadline(at: number, wheel: DeadlineWheel): void {
-    this.deadlineAt = at;
+  /** Gives the call a deadline, `ms` milliseconds from `now` on. */
+  setDeadline(now: number, ms: number, wheel: DeadlineWheel): void {
+    this.deadlineAt = now + ms;
+    this.leftMs = ms;
     this.#wheel = wheel;
     wheel.add(this);
   }

@@ -129,8 +129,7 @@ export class ClientSession implements LinkHandler, FrameHandler, CallHome, Strea
     try {
       output.raw(method.prefix);
       if (!method.clientStreams) this.#writePayload(method.input, (call as UnaryClientCall).request);
-      const left = call.deadlineAt === Number.POSITIVE_INFINITY ? call.deadlineAt : call.deadlineAt - this.#clock.now();
-      writeRequestEnd(output, left, call.metadata);
+      writeRequestEnd(output, call.leftMs ?? call.deadlineAt - this.#clock.now(), call.metadata);
     } catch (error) {
       output.dropFrame();
       return call.fail(Code.InvalidArgument, (error as Error).message, undefined, error);

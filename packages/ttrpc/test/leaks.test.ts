@@ -136,7 +136,7 @@ test("a session's tables are empty when its calls have ended", async () => {
       () => {},
       ({ code }) => void errors.push(code),
     );
-    call.setDeadline(clock.now() + 60_000, wheel);
+    call.setDeadline(clock.now(), 60_000, wheel);
     session.send(call);
   }
   expect([session.calls, wheel.size]).toEqual([100, 100]);
