@@ -1,5 +1,6 @@
-// Connections to addresses that grpc-js knows no way to: vsock, hybrid vsock, inherited descriptors. It is handed sockets
-// that rpc has opened, where it would call net.connect. When it connects, how often, and what it sends stay its own affair.
+// Connections to addresses that grpc-js knows no way to (vsock, hybrid vsock, inherited descriptors), and to unix sockets,
+// where a full queue (`EAGAIN`) ends its attempt. It is handed sockets that rpc has opened, where it would call net.connect.
+// When it connects, how often, and what it sends stay its own affair.
 import type { Socket } from "node:net";
 import type { Channel as GrpcChannel } from "@grpc/grpc-js";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
@@ -87,6 +88,11 @@ function watchFailures(
   };
 }
 
+/** Whether an error says where it happened: the system's own do, of a unix socket. */
+function namesItself({ kind }: DialledAddress, error: unknown): boolean {
+  return kind === "unix" && (error as NodeJS.ErrnoException | undefined)?.syscall !== undefined;
+}
+
 /** Opens the connections of one channel. */
 class Dialler {
   readonly #sockets: Sockets;
@@ -109,8 +115,9 @@ class Dialler {
       signal.addEventListener("abort", () => socket.destroy(), { once: true });
       return socket;
     } catch (cause) {
-      const error = new DialError(peer.address, cause);
-      connectionFails(clientConnections, protocol, { target: peer.address }, startedAt, error);
+      const error = namesItself(address, cause) ? cause : new DialError(peer.address, cause);
+      // A channel that is closed has not failed to connect.
+      if (!signal.aborted) connectionFails(clientConnections, protocol, { target: peer.address }, startedAt, error);
       throw error;
     }
   }

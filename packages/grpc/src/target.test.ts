@@ -61,7 +61,7 @@ test.each([
   expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, expect.stringMatching(text)]);
 });
 
-test("the endpoints that are not for Node to connect to are known by their path", () => {
+test("the endpoints that are not for grpc-js to connect to are known by their path", () => {
   const all = [
     "unix:///run/a.sock",
     "unix:@vsock://3:1",
@@ -71,8 +71,8 @@ test("the endpoints that are not for Node to connect to are known by their path"
     "fd://3",
   ];
   expect(parseTarget(all).endpoints?.map(dialledAddress)).toEqual([
-    undefined,
-    undefined,
+    { kind: "unix", path: "/run/a.sock", abstract: false },
+    { kind: "unix", path: "vsock://3:1", abstract: true },
     undefined,
     { kind: "vsock", cid: 3, port: 1024 },
     { kind: "hvsock", path: "/a:b.sock", port: 1 },

@@ -3,11 +3,13 @@ import type { experimental } from "@grpc/grpc-js";
 import { Code, RpcError } from "@guestwire/rpc";
 import { type Address, addressForms, formatAddress, parseAddress } from "@guestwire/rpc/transport";
 
-/** A place to connect to, as Node's `net.connect` takes it; of a {@link DialledAddress} the path is the address itself. */
+/**
+ * A place to connect to, as Node's `net.connect` takes it; of addresses that it does not know the path is the address itself.
+ */
 export type Endpoint = experimental.SubchannelAddress;
 
-/** An address that Node cannot connect to by itself. */
-export type DialledAddress = Exclude<Address, { readonly kind: "unix" | "tcp" }>;
+/** An address whose connections are opened by rpc: Node knows no way there, or takes a queue that is full for a failure. */
+export type DialledAddress = Exclude<Address, { readonly kind: "tcp" }>;
 
 /** A name of gRPC's own, in parts. */
 export type GrpcName = experimental.GrpcUri;
@@ -101,11 +103,14 @@ function parseOurs(text: string): Address {
   }
 }
 
-/** The address behind an endpoint that Node cannot connect to by itself; `undefined` for others. */
+/** The address behind an endpoint that is not for grpc-js to connect to; `undefined` for others. */
 export function dialledAddress(endpoint: Endpoint): DialledAddress | undefined {
+  if (!("path" in endpoint)) return undefined;
+  const { path } = endpoint;
   // A socket's path is absolute, an abstract one's begins with a NUL.
-  if (!("path" in endpoint) || !/^(?:vsock|hvsock|fd):/.test(endpoint.path)) return undefined;
-  return parseAddress(endpoint.path) as DialledAddress;
+  if (/^(?:vsock|hvsock|fd):/.test(path)) return parseAddress(path) as DialledAddress;
+  const abstract = path.startsWith("\0");
+  return { kind: "unix", path: abstract ? path.slice(1) : path, abstract };
 }
 
 function endpointOf(address: Address): Endpoint {

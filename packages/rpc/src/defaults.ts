@@ -102,7 +102,8 @@ function interceptedChannel(layer: Layer, run: CallNext): Channel {
   const shared = layer.signal === undefined ? [] : [layer.signal];
   const { unary, stream } = interceptedCalls(channel, run, (own) => ({
     own,
-    timeoutMs: own?.timeoutMs ?? layer.timeoutMs,
+    // Whatever else was given in its place is refused, not left aside.
+    timeoutMs: own?.timeoutMs === undefined ? layer.timeoutMs : own.timeoutMs,
     metadata: joinMetadata(layer.metadata, own?.metadata),
     signals: own?.signal === undefined ? shared : [...shared, own.signal],
   }));

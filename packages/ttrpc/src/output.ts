@@ -20,7 +20,7 @@ const pieceBytes = 1024;
 const copiedBytes = 8 * 1024;
 const noSlab = Buffer.alloc(0);
 // Of what waits in order, so much goes at a time.
-const releasedBytes = Number(process.env.RB ?? 1024 * 1024);
+const releasedBytes = 256 * 1024;
 
 /** Who waits until no more than `bytes` are queued. */
 interface Parked {
