@@ -129,7 +129,7 @@ class Dialler {
     const stop = (): void => attempt.abort(signal.reason);
     // A paused machine accepts and says nothing.
     const timer = setTimeout(
-      () => attempt.abort(new Error(`no answer within ${connectTimeoutMs} ms`)),
+      () => attempt.abort(new Error(`no connection within ${connectTimeoutMs} ms`)),
       connectTimeoutMs,
     );
     timer.unref();

@@ -12,7 +12,7 @@ export interface Clock {
 export interface Timer {
   /** Makes it not run. */
   cancel(): void;
-  /** Whether it will never run because its clock is gone, as the fake timers of a test that has ended. Default false. */
+  /** Whether it may never run as its clock was replaced, as by the fake timers of a test, or these by the real ones. Default false. */
   readonly lost?: boolean;
 }
 

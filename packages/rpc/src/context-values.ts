@@ -36,22 +36,24 @@ export function createContextValues(): ContextValues {
 }
 
 class Values implements ContextValues {
-  readonly #values = new Map<unknown, unknown>();
+  // Made with the first value: most calls have none.
+  #values: Map<unknown, unknown> | undefined;
 
   get<T>(key: ContextKey<T>): T {
-    return this.#values.has(key) ? (this.#values.get(key) as T) : key.defaultValue;
+    return this.#values?.has(key) ? (this.#values.get(key) as T) : key.defaultValue;
   }
 
   set<T>(key: ContextKey<T>, value: T): this {
+    this.#values ??= new Map();
     this.#values.set(key, value);
     return this;
   }
 
   has(key: ContextKey<unknown>): boolean {
-    return this.#values.has(key);
+    return this.#values?.has(key) ?? false;
   }
 
   delete(key: ContextKey<unknown>): boolean {
-    return this.#values.delete(key);
+    return this.#values?.delete(key) ?? false;
   }
 }

@@ -5,9 +5,10 @@ import type { CallDefaults, CallOptions, Channel } from "./channel.js";
 import { createClient } from "./client.js";
 import { Code } from "./code.js";
 import { withDefaults } from "./defaults.js";
+import { createInProcessChannel } from "./in-process.js";
 import type { Interceptor } from "./interceptor.js";
 import { Metadata } from "./metadata.js";
-import { all, failure, Words } from "./words.test.support.js";
+import { all, failure, Words, words } from "./words.test.support.js";
 
 const pass: Interceptor = (next) => (call) => next(call);
 
@@ -84,6 +85,18 @@ describe.each([
     expect(seen.some((options) => "timeoutMs" in options)).toBe(false);
   });
 
+  test.each([undefined, 60_000])("a timeout of null is refused by name, not taken for none: default %s", async (ms) => {
+    const channel = createInProcessChannel((router) => router.service(Words, words));
+    const client = createClient(Words, make(channel, ms === undefined ? {} : { timeoutMs: ms }));
+    const options = { timeoutMs: null as never };
+    for (const call of [client.shout({}, options), client.join([], options), all(client.count({}, options))]) {
+      expect(await failure(call)).toMatchObject({
+        code: Code.InvalidArgument,
+        rawMessage: "timeoutMs must be a number of milliseconds from 0 on, not null",
+      });
+    }
+  });
+
   test("metadata is joined: the channel's, the client's, the call's; nobody's object is changed", async () => {
     const { channel, seen } = recording();
     const shared = new Metadata({ a: "channel" });
@@ -126,6 +139,7 @@ describe.each([
 
   test.each([
     ["a timeout", { timeoutMs: -1 }, "timeoutMs"],
+    ["a timeout of null", { timeoutMs: null as never }, "timeoutMs"],
     ["metadata", { metadata: { "a b": "1" } }, "a b"],
     ["an interceptor that is no function", { interceptors: [pass, 7 as never] }, "interceptor 1 is not a function"],
     ["one that makes no function", { interceptors: [(() => {}) as never] }, "interceptor 0 does not return a function"],

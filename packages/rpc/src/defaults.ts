@@ -102,8 +102,7 @@ function interceptedChannel(layer: Layer, run: CallNext): Channel {
   const shared = layer.signal === undefined ? [] : [layer.signal];
   const { unary, stream } = interceptedCalls(channel, run, (own) => ({
     own,
-    // Whatever else was given in its place is refused, not left aside.
-    timeoutMs: own?.timeoutMs === undefined ? layer.timeoutMs : own.timeoutMs,
+    timeoutMs: timeoutOf(layer, own),
     metadata: joinMetadata(layer.metadata, own?.metadata),
     signals: own?.signal === undefined ? shared : [...shared, own.signal],
   }));
@@ -119,13 +118,18 @@ function interceptedChannel(layer: Layer, run: CallNext): Channel {
 }
 
 function mergeOptions(layer: Layer, own: CallOptions | undefined): CallOptions {
-  const timeoutMs = own?.timeoutMs ?? layer.timeoutMs;
+  const timeoutMs = timeoutOf(layer, own);
   const metadata = joinMetadata(layer.metadata, own?.metadata);
   return {
     ...own,
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(metadata !== undefined && { metadata }),
   };
+}
+
+/** Only where nothing was given: what is no time (null) is refused, not left aside. */
+function timeoutOf(layer: Layer, own: CallOptions | undefined): number | undefined {
+  return own?.timeoutMs === undefined ? layer.timeoutMs : own.timeoutMs;
 }
 
 function joinSignals(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {

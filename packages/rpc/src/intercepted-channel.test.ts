@@ -1,6 +1,6 @@
 // Interceptors on the client's side: what they see of a call and what they may change.
 import { describe, expect, test } from "vitest";
-import type { CallOptions } from "./channel.js";
+import type { CallOptions, Channel } from "./channel.js";
 import { createClient } from "./client.js";
 import { Code } from "./code.js";
 import { createContextKey, createContextValues } from "./context-values.js";
@@ -75,6 +75,33 @@ describe("what they see", () => {
     await other.shout({});
     await other.shout({});
     expect(fresh).toEqual([[], []]);
+  });
+
+  test("values that a channel below sets are seen above it, also by who has not looked before", async () => {
+    const key = createContextKey("");
+    const set: Interceptor = (next) => (call) => {
+      call.values.set(key, "set below");
+      return next(call);
+    };
+    const below = createInProcessChannel((router) => router.service(Words, words), { interceptors: [set] });
+    // A channel of somebody's own, so that the two layers know nothing of each other.
+    const between: Channel = {
+      target: below.target,
+      unary: (...given) => below.unary(...given),
+      stream: (...given) => below.stream(...given),
+      close: () => below.close(),
+      [Symbol.asyncDispose]: () => below.close(),
+    };
+    const seen: string[] = [];
+    const look: Interceptor = (next) => async (call) => {
+      const reply = await next(call);
+      seen.push(call.values.get(key));
+      return reply;
+    };
+    const client = createClient(Words, between, { interceptors: [look] });
+    await client.shout({});
+    await client.join([{ value: "x" }]);
+    expect(seen).toEqual(["set below", "set below"]);
   });
 
   test("the same values in several calls at once do not mix up their options", async () => {

@@ -42,8 +42,7 @@ class Origin implements CallSource {
   call: InterceptedCall | undefined = undefined;
   /** A copy of the caller's, which interceptors may change; `undefined` where there are none and nobody has looked. */
   sent: Metadata | undefined;
-  /** The caller's, or those that an interceptor asked for; `undefined` where there are none. */
-  given: ContextValues | undefined;
+  #values: ContextValues | undefined;
 
   constructor(end: CallEnd, { own, timeoutMs, metadata, signals }: MergedOptions, channel: ChannelInfo) {
     this.end = end;
@@ -53,7 +52,7 @@ class Origin implements CallSource {
     this.onHeader = own?.onHeader;
     this.onTrailer = own?.onTrailer;
     this.sent = metadata === undefined ? undefined : new Metadata(metadata);
-    this.given = own?.values;
+    this.#values = own?.values;
   }
 
   get metadata(): Metadata {
@@ -66,8 +65,8 @@ class Origin implements CallSource {
   }
 
   get values(): ContextValues {
-    this.given ??= createContextValues();
-    return this.given;
+    this.#values ??= createContextValues();
+    return this.#values;
   }
 
   timeRemainingMs(): number {
@@ -165,14 +164,12 @@ function callOptions(call: InterceptedCall, target: string): CallOptions {
   }
   // Of a call that was passed on as it came, nothing is made that nobody has asked for.
   const same = call === origin?.call;
-  const values = same ? origin.given : call.values;
   const metadata = same ? origin.sent : call.metadata;
   // Such a unary call hears of the caller's signal by itself: one of its own would cost more than the rest.
   const signal = same && !call.stream && origin.signals.length < 2 ? origin.signals[0] : call.signal;
   const { onHeader, onTrailer } = call;
   // Written out, as spreading a few optional parts costs more than all of them.
-  const given: { -readonly [K in keyof CallOptions]: CallOptions[K] } = {};
-  if (values !== undefined) given.values = values;
+  const given: { -readonly [K in keyof CallOptions]: CallOptions[K] } = { values: call.values };
   if (metadata !== undefined && metadata.size > 0) given.metadata = metadata;
   if (signal !== undefined) given.signal = signal;
   // Without a limit the option stays as it is: absent, so that a default of the channel's own holds, or given.

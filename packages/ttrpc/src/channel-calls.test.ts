@@ -1,6 +1,8 @@
 // What happens to calls on a channel: waiting, deadlines, streams of requests.
+import { fromBinary } from "@bufbuild/protobuf";
 import { Code, createPushStream, RpcError } from "@guestwire/rpc";
 import { rawFrame, turns } from "@guestwire/testkit";
+import { RequestSchema } from "@guestwire/types/ttrpc";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Calling, failure, startCalling } from "../test/support/calling.js";
 import { emptyData } from "../test/support/wire.js";
@@ -119,6 +121,24 @@ describe("a deadline", () => {
     await third;
   });
 
+  test("counts while a call waits for its connection, and what is left is sent", async () => {
+    const open = Promise.withResolvers<void>();
+    const { client, clock, ...call } = start({}, () => open.promise);
+    const calls = [client.echo({}, { timeoutMs: 1000 }), client.inspect({}), client.echo({}, { timeoutMs: 500 })];
+    await clock.elapse(300);
+    open.resolve();
+    const peer = await call.peer();
+    const left = (await peer.take(3)).map(({ data }) => fromBinary(RequestSchema, data).timeoutNano);
+    expect(left).toEqual([700_000_000n, 0n, 200_000_000n]);
+    peer.send(ok(1), ok(3), ok(5));
+    await Promise.all(calls);
+    // One that does not wait has all of its time.
+    const last = client.echo({}, { timeoutMs: 500 });
+    expect(fromBinary(RequestSchema, (await peer.next()).data).timeoutNano).toBe(500_000_000n);
+    peer.send(ok(7));
+    await last;
+  });
+
   test("ends a call that is not answered, and a late answer is ignored", async () => {
     const { client, clock, ...call } = start({ timeoutMs: 50 });
     const first = failure(client.echo({}));
@@ -151,7 +171,7 @@ describe("a deadline", () => {
     await Promise.all(calls);
   });
 
-  test.each([-1, Number.NaN, "5"])("of %s is refused", async (timeoutMs) => {
+  test.each([-1, Number.NaN, "5", null])("of %s is refused", async (timeoutMs) => {
     const { client } = start();
     const options = { timeoutMs: timeoutMs as number };
     for (const call of [client.echo({}, options), client.split({}, options).next()]) {
@@ -223,6 +243,31 @@ describe("requests", () => {
       [3, 0],
       [3, 6],
     ]);
+  });
+
+  test.each([undefined, null])("whose source throws %s, fail the call all the same", async (thrown) => {
+    const { client } = start();
+    const fail = (): never => {
+      throw thrown;
+    };
+    const sources: (() => AsyncIterable<object> | Iterable<object>)[] = [
+      () => ({ [Symbol.asyncIterator]: fail }),
+      () => ({ [Symbol.iterator]: fail }),
+      () => ({ [Symbol.asyncIterator]: () => ({ next: fail }) }),
+      async function* () {
+        yield { text: "a" };
+        fail();
+      },
+      function* () {
+        yield { text: "a" };
+        fail();
+      },
+    ];
+    const expected = { code: Code.Unknown, rawMessage: `the stream of requests failed: ${thrown} was thrown` };
+    for (const source of sources) {
+      expect(await failure(client.join(source()))).toMatchObject(expected);
+      expect(await failure(client.chat(source()).next())).toMatchObject(expected);
+    }
   });
 
   test.each([undefined, null, 5, {}])("that are %s are no stream", async (requests) => {

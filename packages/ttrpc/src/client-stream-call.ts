@@ -99,7 +99,7 @@ export class StreamClientCall extends ClientCall implements QueueOwner, MessageS
       if (this.#requests === undefined)
         throw this.error(Code.InvalidArgument, "the requests are no iterable", undefined);
     } catch (error) {
-      return this.sent(error);
+      return this.sent(error ?? new TypeError(`${error} was thrown`));
     }
     void sendMessages(this.#requests, this);
   }

@@ -131,6 +131,35 @@ describe("DeadlineWheel", () => {
     expect([first.calledAt.length, second.calledAt.length, wheel.size]).toEqual([1, 0, 0]);
   });
 
+  test("an entry that throws stops neither those that are due with it nor later ones", () => {
+    const { clock, wheel } = start();
+    const mine = (): never => {
+      throw new Error("mine");
+    };
+    const others = [10, 10, 10, 500, 5000].map((ms) => new Entry(clock, ms));
+    const throwing = [10, 10, 400].map((ms) => new Entry(clock, ms, mine));
+    // Among the others, wherever the wheel begins.
+    for (let i = 0; i < 5; i++) for (const entry of [others[i], throwing[i]]) if (entry !== undefined) wheel.add(entry);
+    const calls = (entries: Entry[]): number[] => entries.map(({ calledAt }) => calledAt.length);
+    for (let thrown = 0; thrown < 2; thrown++) expect(() => clock.advance(16)).toThrow("mine");
+    clock.advance(16);
+    expect([calls(others), calls(throwing)]).toEqual([
+      [1, 1, 1, 0, 0],
+      [1, 1, 0],
+    ]);
+    expect(() => clock.advance(400)).toThrow("mine");
+    clock.advance(5000);
+    expect([calls(others), calls(throwing)]).toEqual([
+      [1, 1, 1, 1, 1],
+      [1, 1, 1],
+    ]);
+    // A tick more for each that threw in front of it.
+    for (const { calledAt, deadlineAt } of [...others, ...throwing]) {
+      expect((calledAt[0] as number) - deadlineAt).toBeLessThanOrEqual(3 * 8);
+    }
+    expect([wheel.size, clock.pending]).toEqual([0, 0]);
+  });
+
   test("an entry may be added again from its own call", () => {
     const { clock, wheel } = start();
     const entry: Entry = new Entry(clock, 10, () => {
@@ -212,6 +241,32 @@ describe("DeadlineWheel", () => {
     wheel.remove(early);
     vi.useRealTimers();
     await new Promise<void>((resolve) => wheel.add(new Entry(systemClock, 1, resolve)));
+    expect(wheel.size).toBe(0);
+  });
+
+  test.each([
+    ["none of it gone", 1000, 0],
+    ["some of it gone", 60_000, 500],
+    ["much more of it gone than of ours", 48 * 3_600_000, 24 * 3_600_000],
+  ])("is not held up by an entry that a test's fake time has left behind: %s", async (_, inMs, goneMs) => {
+    const wheel = new DeadlineWheel(systemClock);
+    vi.useFakeTimers();
+    const [left, called] = [new Entry(systemClock, inMs), new Entry(systemClock, 1)];
+    wheel.add(left);
+    wheel.add(called);
+    vi.advanceTimersByTime(goneMs);
+    vi.useRealTimers();
+    expect(called.calledAt).toHaveLength(goneMs > 0 ? 1 : 0);
+    for (let i = 0; i < 3; i++) {
+      const entry = new Entry(systemClock, 1);
+      await new Promise<void>((resolve) => {
+        wheel.add(Object.assign(entry, { deadlinePassed: resolve }));
+      });
+      expect(systemClock.now()).toBeGreaterThanOrEqual(entry.deadlineAt);
+    }
+    wheel.remove(left);
+    wheel.remove(called);
+    wheel.settle();
     expect(wheel.size).toBe(0);
   });
 });

@@ -53,11 +53,10 @@ export class DeadlineWheel {
 
   /** Puts an entry in; one whose time has passed is called in the next tick. */
   add(entry: Deadlined): void {
-    if (this.#size === 0) {
-      this.#doneTick = Math.floor(this.#clock.now() / slotMs);
-      // It outlasted those it was for, and perhaps its clock. All connections would wait for it.
-      if (this.#timer?.lost) this.#timer = undefined;
-    }
+    // A timer may outlast its clock, as a test's fake one: all connections would wait for it, and its time may be any.
+    const lost = this.#timer?.lost === true;
+    if (lost) this.#timer = undefined;
+    if (lost || this.#size === 0) this.#doneTick = Math.floor(this.#clock.now() / slotMs);
     // Rounded up, so that it is never called before its time.
     const tick = Math.max(this.#doneTick + 1, Math.ceil(entry.deadlineAt / slotMs));
     const slot = tick % slotCount;
@@ -94,7 +93,11 @@ export class DeadlineWheel {
   #arm(tick: number): void {
     this.#timer?.cancel();
     this.#wakeTick = tick;
-    this.#timer = this.#clock.after(Math.max(1, tick * slotMs - this.#clock.now()), () => this.#wake());
+    const timer = this.#clock.after(Math.max(1, tick * slotMs - this.#clock.now()), () => {
+      // One that was given up as lost may run after all.
+      if (this.#timer === timer) this.#wake();
+    });
+    this.#timer = timer;
   }
 
   #wake(): void {
@@ -109,15 +112,23 @@ export class DeadlineWheel {
       }
     }
     this.#doneTick = Math.max(this.#doneTick, tick);
-    for (const entry of due) {
-      // An earlier one of this batch may have taken it out.
-      if (entry.wheelSlot < 0) continue;
-      this.remove(entry);
-      entry.deadlinePassed();
+    try {
+      for (const entry of due) {
+        // An earlier one of this batch may have taken it out.
+        if (entry.wheelSlot < 0) continue;
+        this.remove(entry);
+        entry.deadlinePassed();
+      }
+    } finally {
+      // What one of them throws must not stop the others' time: those that are left come with the next tick.
+      this.#armNext(due);
     }
+  }
+
+  #armNext(due: readonly Deadlined[]): void {
     if (this.#size === 0) return;
     // One of them may have added an entry further out than the next one, and armed the timer for it.
-    const next = this.#nextTick();
+    const next = due.some(({ wheelSlot }) => wheelSlot >= 0) ? this.#doneTick + 1 : this.#nextTick();
     if (this.#timer === undefined || next < this.#wakeTick) this.#arm(next);
   }
 

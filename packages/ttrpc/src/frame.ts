@@ -52,16 +52,18 @@ export function writeHeader(
 
 const empty = Buffer.alloc(0);
 
-// From this size on, a frame in lent memory is copied as a whole, so that its fields may be views of the copy. Below it
-// they are less than a quarter of the memory they lie in, and codecs copy such fields (`decode` of Codec).
-const ownBytes = 16 * 1024;
+/**
+ * From this size on, in bytes, a frame in lent memory is copied as a whole, so that its fields may be views of the copy. Below it
+ * they are less than a quarter of the memory they lie in, and codecs copy such fields (`decode` of Codec).
+ */
+export const ownBytes: number = 16 * 1024;
 // From this many missing bytes on, reading straight to where they belong saves more than the read of its own costs.
 const wantedBytes = 64 * 1024;
 
 /**
  * Cuts a byte stream into frames. Give it chunks with `push`, then call `next` until it says `false`; after each `true`
  * the fields describe one frame, whose data is `buffer[start..end)`: a view of the chunk, or one copy where the frame
- * came in several chunks. Chunks must not be written to afterwards, unless they are lent: what is left of those must be taken
+ * came in several chunks, or is large and the chunk lent. Chunks must not be written to afterwards, unless they are lent: what is left of those must be taken
  * out with `next`, or kept with `keep`, before they are written to.
  *
  * A frame over the limit is announced once with `oversize` set and no data; its data is passed over as it comes, so it

@@ -12,7 +12,7 @@ const firstWriteBytes = 4 * 1024;
 // Slabs that no connection uses, so that one at rest holds no memory.
 const pool: Buffer[] = [];
 const pooledSlabs = 64;
-// Slabs that there are, in the pool and in use. When thousands of connections send in the same turn, those past the pool's size
+// Slabs that are ours, in the pool and in use. When thousands of connections send in the same turn, those past the pool's size
 // get a piece of Node's own pool: a fresh slab for each costs 70 µs a call, most of it memory that is touched for one frame.
 let slabs = 0;
 const pieceBytes = 1024;
@@ -89,7 +89,7 @@ export class Output extends Sink {
   /** Completes the frame and sends it with the others of this turn. */
   endFrame(): void {
     writeHeader(this.buffer, this.#frameAt, this.frameBytes, this.#id, this.#type, this.#flags);
-    if (this.#closed) return this.rollback(0, 0, 0);
+    if (this.#closed) return this.#letGo();
     const written = this.at + this.attached;
     if (written >= this.#flushAt) this.#flushEarly(written);
     if (this.#flushSoon) return;
@@ -107,6 +107,8 @@ export class Output extends Sink {
   /** Takes back the frame that was begun. */
   dropFrame(): void {
     this.rollback(this.#frameAt, this.#frameAttachments, this.#frameAttached);
+    // The only one of its turn: nothing will be flushed.
+    if (this.length === 0) this.#letGo();
   }
 
   /** Sends a frame without data. */
@@ -170,27 +172,40 @@ export class Output extends Sink {
     if (this.#releasing) return;
     this.#releasing = true;
     const enough = this.queuedBytes + releasedBytes;
-    for (let next = this.#parked[0]; next !== undefined; next = this.#parked[0]) {
-      if (!this.#closed && this.queuedBytes > Math.min(next.bytes, enough)) break;
-      this.#parked.shift();
-      next.task();
+    try {
+      for (let next = this.#parked[0]; next !== undefined; next = this.#parked[0]) {
+        if (!this.#closed && this.queuedBytes > Math.min(next.bytes, enough)) break;
+        this.#parked.shift();
+        next.task();
+      }
+    } finally {
+      this.#releasing = false;
     }
-    this.#releasing = false;
   };
 
   /** Drops what is written, and from now on everything; lets all go who wait. */
   shut(): void {
     this.#closed = true;
-    this.rollback(0, 0, 0);
-    this.#lose(this.buffer as Buffer);
-    this.buffer = noSlab;
+    this.#letGo();
     this.drained();
   }
 
+  /** Drops what is written, and puts its memory back. */
+  #letGo(): void {
+    const { buffer } = this;
+    this.rollback(0, 0, 0);
+    this.buffer = noSlab;
+    this.#keep(buffer);
+  }
+
   protected override grow(size: number): void {
-    if (this.buffer !== noSlab || size > slabBytes) {
-      this.#lose(this.buffer as Buffer);
-      return super.grow(size);
+    const { buffer } = this;
+    if (buffer !== noSlab || size > slabBytes) {
+      super.grow(size);
+      // What was written has moved. A piece that was doubled often enough is a slab from now on.
+      this.#keep(buffer);
+      if (this.buffer.length === slabBytes) slabs++;
+      return;
     }
     const slab = pool.pop();
     if (slab !== undefined) this.buffer = slab;

@@ -3,9 +3,12 @@
 import type { OnReadOpts } from "node:net";
 import type { LinkHandler } from "./link.js";
 
-// Larger than what codecs take a view of (a quarter of the memory), where all that is larger has memory of its own:
-// see `ownBytes` of the frame decoder. Beyond 128 KiB it no longer stays in the processor's cache (10 % slower at 256 KiB).
-const slabBytes = 128 * 1024;
+/**
+ * The size of the memory, in bytes. Codecs take views of fields from a quarter of the memory on (`takeBytes`); frames in here are
+ * below {@link ownBytes}, so that no field comes near that. Beyond 128 KiB it no longer stays in the processor's cache (10 %
+ * slower at 256 KiB).
+ */
+export const slabBytes: number = 128 * 1024;
 
 // One for all connections: what a read brings is used up, or copied, before the next one begins.
 let slab: Buffer | undefined;

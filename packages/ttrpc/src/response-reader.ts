@@ -27,7 +27,8 @@ export class ResponseReader {
     } catch (error) {
       return call.fail(Code.Internal, `the response cannot be read: ${(error as Error).message}`, "protocol", error);
     }
-    const { status } = response;
+    // All of it before user code is told anything: a call made there may be answered at once, and is read into the same object.
+    const { status, payloadStart, payloadEnd } = response;
     const metadata = this.#control.metadata(call, response.details, this.#limits, status === undefined || call.begun);
     // What it tells may end the call.
     if (call.settled) return;
@@ -46,10 +47,10 @@ export class ResponseReader {
       const error = withoutStack(() => new RpcError(status.code as Code, status.message, parts));
       return call.failWith(error, false);
     }
-    const size = response.payloadEnd - response.payloadStart;
+    const size = payloadEnd - payloadStart;
     // A stream of responses that ends with an OK response, as other implementations do, has no message in it.
     if (call instanceof StreamClientCall && call.method.serverStreams && size === 0) return call.complete();
-    const message = this.#decode(call, buffer, response.payloadStart, response.payloadEnd);
+    const message = this.#decode(call, buffer, payloadStart, payloadEnd);
     if (message === undefined) return;
     if (call instanceof UnaryClientCall) return call.succeed(message);
     (call as StreamClientCall).deliver(message, size);

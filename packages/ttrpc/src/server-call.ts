@@ -1,6 +1,6 @@
 // One call on the server: the context that its handler sees, and the end of it. Knows its session as an interface only.
 import { Code, Metadata, type Peer, type RpcError } from "@guestwire/rpc";
-import { ServerCall } from "@guestwire/rpc/transport";
+import { isPromise, ServerCall } from "@guestwire/rpc/transport";
 import type { ResponseMetadata } from "./control-protocol.js";
 import type { Deadlined } from "./deadline-wheel.js";
 import { readMetadata } from "./envelope.js";
@@ -21,8 +21,12 @@ export interface ServerCallHome {
   sendMessage(call: TtrpcServerCall, message: object): void;
   /** Resolves when the connection can take more. */
   writable(): Promise<void> | undefined;
-  /** The handler's responses are all sent, or cannot be. */
-  sentAll(call: TtrpcServerCall, error: unknown): void;
+  /** Writes the one response. */
+  respond(call: TtrpcServerCall, message: unknown): void;
+  /** The handler's responses are all sent. */
+  sentAll(call: TtrpcServerCall): void;
+  /** The handler failed, or its responses cannot be sent. */
+  failed(call: TtrpcServerCall, error: unknown): void;
   /** Requests came faster than the handler read them. */
   overflowed(call: TtrpcServerCall): void;
 }
@@ -58,6 +62,23 @@ export class TtrpcServerCall extends ServerCall implements Deadlined, QueueOwner
     this.id = id;
     this.route = route;
     this.#home = home;
+  }
+
+  /** Runs a handler that gives one response. */
+  runSingle(request: object): void {
+    let result: unknown;
+    try {
+      result = this.route.single(request as never, this);
+    } catch (error) {
+      return this.#home.failed(this, error);
+    }
+    if (!isPromise(result)) return this.#home.respond(this, result);
+    this.detachMetadata();
+    // Made a real promise: a thenable of somebody's own may throw, or settle twice.
+    Promise.resolve(result).then(
+      (message) => this.#home.respond(this, message),
+      (error: unknown) => this.#home.failed(this, error),
+    );
   }
 
   /** Remembers where the metadata lies; it is decoded when somebody asks. */
@@ -114,7 +135,8 @@ export class TtrpcServerCall extends ServerCall implements Deadlined, QueueOwner
 
   /** @internal */
   sent(error?: unknown): void {
-    this.#home.sentAll(this, error);
+    if (error === undefined) this.#home.sentAll(this);
+    else this.#home.failed(this, error);
   }
 
   /** @internal */

@@ -57,6 +57,32 @@ describe("a handler's end", () => {
     ]);
   });
 
+  test.each([undefined, null])("by throwing %s is an error all the same", async (thrown) => {
+    const fail = (): never => {
+      throw thrown;
+    };
+    const { peer, server } = start({
+      echo: fail,
+      inspect: async () => fail(),
+      split: fail,
+      async *chat() {
+        yield { text: "a" };
+        fail();
+      },
+    });
+    for (const [i, name] of ["Echo", "Inspect", "Split"].entries()) peer.send(requestFrame(2 * i + 1, name));
+    peer.send(requestFrame(7, "Chat", { flags: 6 }));
+    expect((await peer.take(5)).map(say).sort()).toEqual([
+      "data 7: a",
+      `error 2 on 1: ${thrown}`,
+      `error 2 on 3: ${thrown}`,
+      `error 2 on 5: ${thrown}`,
+      `error 2 on 7: ${thrown} was thrown`,
+    ]);
+    await turns();
+    expect(server.runningCalls).toBe(0);
+  });
+
   test("with an error that is too large is told without its details", async () => {
     const { peer } = start(
       {

@@ -1,7 +1,6 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
 import { Code, RpcError } from "@guestwire/rpc";
-import { isPromise } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
@@ -11,6 +10,7 @@ import type { Limits } from "./limits.js";
 import type { ChunkMemory, Clock, Link, LinkHandler, Timer } from "./link.js";
 import { Output } from "./output.js";
 import { ReceiveBudget } from "./receive-budget.js";
+import { Refusals } from "./refusals.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { RequestReader } from "./request-reader.js";
 import { iterate, type MessageIterator, sendMessages } from "./send-messages.js";
@@ -34,11 +34,10 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   readonly #budget: ReceiveBudget;
   readonly #requests: RequestReader;
   readonly #control: ServerControl;
+  readonly #refusals: Refusals;
   readonly #ids = new IdWindow();
   // Calls that the client waits for.
   readonly #calls = new CallTable<TtrpcServerCall>();
-  // Streams that had an error answer because of late data: one answer each is enough.
-  #refused: Set<number> | undefined;
   // Handlers that run, also those whose client was told the end already.
   #running = 0;
   #draining = false;
@@ -52,6 +51,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.clock = shared.clock;
     this.#output = new Output(link, shared.clock);
     this.#replies = new ReplyWriter(this.#output, shared.limits, link.peer);
+    this.#refusals = new Refusals(this.#replies, shared.limits.connectionCalls, () => this.#checkQueue());
     this.#reader = new FrameReader(link, shared.clock, shared.wheel, shared.limits, this);
     this.#budget = new ReceiveBudget(this.#reader, shared.clock, shared.wheel, shared.limits, () => this.#calls.size);
     this.#control = new ServerControl(this.#replies, (streamId) => {
@@ -102,10 +102,6 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     this.#reader.received(chunk, memory);
   }
 
-  get wanted(): Buffer | undefined {
-    return this.#reader.wanted;
-  }
-
   drained(): void {
     this.#output.drained();
   }
@@ -132,7 +128,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     const { id, type } = decoder;
     // Even ids are refused whatever the type. Readiness probes rely on it: ten zero bytes must get an answer on id 0.
     if ((id & 1) === 0) {
-      return this.#refuse(id, Code.InvalidArgument, "StreamID must be odd for client initiated streams");
+      return this.#refusals.refuse(id, Code.InvalidArgument, "StreamID must be odd for client initiated streams");
     }
     if (type === FrameType.Request) this.#request(decoder);
     else if (type === FrameType.Data) this.#data(decoder);
@@ -148,20 +144,20 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     const { id, buffer, start, end, flags, oversize } = decoder;
     if (oversize > 0) {
       const text = `message length ${oversize} exceed maximum message size of ${this.#limits.messageBytes}`;
-      return this.#refuse(id, Code.ResourceExhausted, text);
+      return this.#refusals.refuse(id, Code.ResourceExhausted, text);
     }
     if (!this.#ids.accept(id)) {
-      return this.#refuse(id, Code.InvalidArgument, "StreamID cannot be re-used and must increment");
+      return this.#refusals.refuse(id, Code.InvalidArgument, "StreamID cannot be re-used and must increment");
     }
     const method = this.#requests.read(buffer, start, end);
     // In front of the refusals: whoever cancels makes room.
     const { control } = this.#requests;
     if (control !== undefined && this.#shared.control) return this.#answerControl(id, control, buffer);
-    if (this.#draining) return this.#refuse(id, Code.Unavailable, "the server is shutting down");
+    if (this.#draining) return this.#refusals.refuse(id, Code.Unavailable, "the server is shutting down");
     if (this.#running >= this.#limits.connectionCalls || this.#shared.running >= this.#limits.serverCalls) {
-      return this.#refuse(id, Code.ResourceExhausted, "too many calls are running");
+      return this.#refusals.refuse(id, Code.ResourceExhausted, "too many calls are running");
     }
-    if (method === undefined) this.#refuseWith(id, this.#requests.fault as RpcError);
+    if (method === undefined) this.#refusals.refuseWith(id, this.#requests.fault as RpcError);
     else this.#begin(id, method, buffer, flags);
   }
 
@@ -169,13 +165,13 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #answerControl(id: number, method: string, bytes: Buffer): void {
     const { payloadStart: start, payloadEnd: end } = this.#requests.envelope;
     const error = this.#control.answer({ id, method, bytes, start, end });
-    if (error !== undefined) this.#refuseWith(id, error);
+    if (error !== undefined) this.#refusals.refuseWith(id, error);
     else this.#checkQueue();
   }
 
   #begin(id: number, method: ServerMethod, buffer: Buffer, flags: number): void {
     const { timeoutMs, payloadStart, payloadEnd, metadataPairs, metadataStart, metadataEnd } = this.#requests.envelope;
-    if (timeoutMs <= 0) return this.#refuse(id, Code.DeadlineExceeded, "the deadline passed");
+    if (timeoutMs <= 0) return this.#refusals.refuse(id, Code.DeadlineExceeded, "the deadline passed");
     const deadlineAt =
       timeoutMs === Number.POSITIVE_INFINITY
         ? timeoutMs
@@ -189,7 +185,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     try {
       if (hasPayload) first = method.input.decode(buffer, payloadStart, payloadEnd);
     } catch (error) {
-      return this.#refuse(id, Code.Internal, `error unmarshalling payload: ${(error as Error).message}`);
+      return this.#refusals.refuse(id, Code.Internal, `error unmarshalling payload: ${(error as Error).message}`);
     }
     this.#calls.add(call);
     this.#running++;
@@ -202,27 +198,11 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     } else request = first as object;
     if (deadlineAt !== Number.POSITIVE_INFINITY) this.#shared.wheel.add(call);
     if (method.serverStreams) this.#runMany(call, request);
-    else this.#runSingle(call, request);
-  }
-
-  #runSingle(call: TtrpcServerCall, request: object): void {
-    let result: unknown;
-    try {
-      result = call.route.single(request as never, call);
-    } catch (error) {
-      return this.#finish(call, RpcError.from(error));
-    }
-    if (!isPromise(result)) return this.#respond(call, result);
-    call.detachMetadata();
-    // Made a real promise: a thenable of somebody's own may throw, or settle twice.
-    Promise.resolve(result).then(
-      (message) => this.#respond(call, message),
-      (error: unknown) => this.#finish(call, RpcError.from(error)),
-    );
+    else call.runSingle(request);
   }
 
   /** Sends the one response of a call, once the connection can take it. Until then the call counts as running. */
-  #respond(call: TtrpcServerCall, message: unknown): void {
+  respond(call: TtrpcServerCall, message: unknown): void {
     const { sendBytes } = this.#limits;
     if (!call.answered && this.#output.full(sendBytes)) {
       this.#output.whenBelow(sendBytes, () => this.#reply(call, message));
@@ -247,13 +227,16 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
       // The router has checked that it is an iterable.
       call.responses = iterate(call.route.many(request as never, call)) as MessageIterator;
     } catch (error) {
-      return this.#finish(call, RpcError.from(error));
+      return this.failed(call, error);
     }
     void sendMessages(call.responses, call);
   }
 
-  sentAll(call: TtrpcServerCall, error: unknown): void {
-    if (error !== undefined) return this.#finish(call, RpcError.from(error));
+  failed(call: TtrpcServerCall, error: unknown): void {
+    this.#finish(call, RpcError.from(error));
+  }
+
+  sentAll(call: TtrpcServerCall): void {
     if (!call.answered) {
       this.#settle(call);
       this.#replies.end(call.id, this.#control.details(call.sentMetadata));
@@ -270,13 +253,14 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
     const abandons = noData && (flags & Flag.RemoteOpen) !== 0;
     if (call === undefined) {
       // A client that ends its side, or leaves, while we end ours does nothing wrong.
-      if (!abandons && (end > start || oversize > 0 || !noData)) this.#refuseOnce(id, "StreamID is no longer active");
+      if (!abandons && (end > start || oversize > 0 || !noData))
+        this.#refusals.refuseOnce(id, "StreamID is no longer active");
       return;
     }
     if (abandons) return this.#abandoned(call);
     if (!call.route.clientStreams) {
       // Go's server crashes here. A half-close says nothing new; a message has no place here, and the call goes on.
-      if (end > start || oversize > 0) this.#refuseOnce(id, "the call takes no stream of requests");
+      if (end > start || oversize > 0) this.#refusals.refuseOnce(id, "the call takes no stream of requests");
       return;
     }
     if (oversize > 0) {
@@ -331,7 +315,7 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
   #answerError(call: TtrpcServerCall, error: RpcError): void {
     if (call.answered) return;
     this.#settle(call);
-    this.#refuseWith(call.id, this.#control.withMetadata(error, call.sentMetadata));
+    this.#refusals.refuseWith(call.id, this.#control.withMetadata(error, call.sentMetadata));
   }
 
   /** The handler has returned. @param error What it failed with; the client gets it if it still waits. */
@@ -353,25 +337,6 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
 
   #closeIfIdle(): void {
     if (this.#draining && this.#calls.size === 0) this.close(this.makeError(Code.Unavailable, "the server was closed"));
-  }
-
-  #refuse(id: number, code: Code, message: string): void {
-    this.#refuseWith(id, this.makeError(code, message));
-  }
-
-  #refuseOnce(id: number, message: string): void {
-    this.#refused ??= new Set();
-    if (this.#refused.has(id)) return;
-    if (this.#refused.size >= this.#limits.connectionCalls) this.#refused.clear();
-    this.#refused.add(id);
-    this.#refuse(id, Code.InvalidArgument, message);
-  }
-
-  #refuseWith(id: number, error: RpcError): void {
-    if (this.#closed) return;
-    this.#replies.error(id, error);
-    // Whoever only provokes refusals and reads none must not fill the memory with them.
-    this.#checkQueue();
   }
 
   #checkQueue(): void {

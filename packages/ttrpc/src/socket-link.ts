@@ -1,4 +1,5 @@
-// A link over a Node stream: a net.Socket, or any other Duplex. The only file that hears stream events.
+// A link over a Node stream: a net.Socket, or any other Duplex. The only file that hears stream events; what client
+// sockets read comes from receive-memory.ts.
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Peer } from "@guestwire/rpc";

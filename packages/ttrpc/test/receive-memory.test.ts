@@ -1,12 +1,15 @@
 // What clients received stays as it was, although all their sockets read into the same memory.
 import { once } from "node:events";
 import { createConnection, createServer, type Server as NetServer, type Socket } from "node:net";
-import { createClient } from "@guestwire/rpc";
-import { EchoService, echoHandlers, tempFolder } from "@guestwire/testkit";
+import { Code, createClient, type Handlers, type Metadata, RpcError } from "@guestwire/rpc";
+import { EchoService, echoHandlers, tempFolder, turns } from "@guestwire/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { connect } from "../src/channel.js";
-import { ReceiveMemory } from "../src/receive-memory.js";
+import { ownBytes } from "../src/frame.js";
+import type { Limits } from "../src/limits.js";
+import { ReceiveMemory, slabBytes } from "../src/receive-memory.js";
 import { serve } from "../src/server.js";
+import { failure } from "./support/calling.js";
 
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -22,17 +25,17 @@ const payload = (size: number, seed: number): Buffer => {
 };
 
 describe.each(["unix", "tcp"])("over %s", (kind) => {
-  async function open(): Promise<string> {
+  async function open(handlers: Partial<Handlers<typeof EchoService>> = {}): Promise<string> {
     const folder = await tempFolder();
     closers.push(async () => folder[Symbol.asyncDispose]());
-    const server = serve().service(EchoService, echoHandlers);
+    const server = serve().service(EchoService, { ...echoHandlers, ...handlers });
     closers.push(() => server.close());
     return server.listen(kind === "unix" ? `unix://${folder.file("s")}` : "tcp://127.0.0.1:0");
   }
 
-  function dial(address: string) {
+  function dial(address: string, limits: Partial<Limits> = {}) {
     // A name with several addresses makes Node try one after the other, each with a handle of its own.
-    const channel = connect(address.replace("127.0.0.1", "localhost"));
+    const channel = connect(address.replace("127.0.0.1", "localhost"), { limits });
     closers.push(() => channel.close());
     return createClient(EchoService, channel);
   }
@@ -57,6 +60,80 @@ describe.each(["unix", "tcp"])("over %s", (kind) => {
     for await (const message of client.chat(sent.map((bytes) => ({ payload: bytes })))) received.push(message.payload);
     expect(received.map((bytes, i) => sent[i]?.equals(bytes))).toEqual(sent.map(() => true));
   });
+
+  test("errors, texts and metadata stay as they were when others have received 1 MiB", async () => {
+    const address = await open({
+      echo(request, { responseHeader, responseTrailer }) {
+        responseHeader.set("x-header", request.text.slice(0, 4000));
+        responseTrailer.set("x-trailer", request.text.slice(0, 4000));
+        return request;
+      },
+      fail({ code, message, detail }, { responseTrailer }) {
+        responseTrailer.set("x-trailer", detail);
+        const value = Buffer.from(detail);
+        throw new RpcError(code as Code, message, { details: [{ typeUrl: "test/detail", value }] });
+      },
+    });
+    const [client, other] = [dial(address), dial(address)];
+    const due: unknown[] = [];
+    const came: (() => unknown)[] = [];
+    for (const [i, size] of [25, 63, 64, 300, 4000, 5000].entries()) {
+      const text = String.fromCharCode(97 + i).repeat(size);
+      const heard: Metadata[] = [];
+      const options = { onHeader: (one: Metadata) => heard.push(one), onTrailer: (one: Metadata) => heard.push(one) };
+      const response = await client.echo({ text, payload: payload(size, i) }, options);
+      due.push([text, payload(size, i), [["x-header", text.slice(0, 4000)]], [["x-trailer", text.slice(0, 4000)]]]);
+      came.push(() => [response.text, Buffer.from(response.payload), ...heard.map((one) => [...one])]);
+      const error = await failure(client.fail({ code: Code.NotFound, message: text, detail: text }, options));
+      due.push([Code.NotFound, text, [["test/detail", text]], [["x-trailer", text]], [["x-trailer", text]]]);
+      came.push(() => [
+        error.code,
+        error.rawMessage,
+        error.details.map(({ typeUrl, value }) => [typeUrl, Buffer.from(value).toString()]),
+        [...(error.metadata ?? [])],
+        [...(heard[2] ?? [])],
+      ]);
+    }
+    await Promise.all(Array.from({ length: 110 }, (_, i) => other.echo({ payload: Buffer.alloc(10_000, i) })));
+    await other.echo({ payload: Buffer.alloc(1 << 20, 0xff) });
+    expect(came.map((read) => read())).toEqual(due);
+  });
+
+  test("a stream that is alone on its connection and read slowly waits, and all of it comes", async () => {
+    const [count, size] = [60, 100_000];
+    let given = 0;
+    const address = await open({
+      *split() {
+        for (; given < count; given++) yield { payload: payload(size, given), number: BigInt(given) };
+      },
+    });
+    let seen = 0;
+    for await (const message of dial(address, { streamBytes: 3 * size }).split({})) {
+      // Four of them are this side's, a few more the system's and the server's.
+      if (seen === 0) await turns(100);
+      if (seen === 0) expect(given).toBeLessThan(count - 10);
+      await turns(3);
+      expect([message.number, payload(size, seen).equals(message.payload)]).toEqual([BigInt(seen), true]);
+      seen++;
+    }
+    expect(seen).toBe(count);
+  });
+
+  test("with a frame a turn, what waits for its turn is what was sent", async () => {
+    const client = dial(await open(), { framesPerTurn: 1 });
+    const bodies = [200_000, 10, 5000, 20_000, 200_000, 0, 1, 64, 200_000, 16_384, 100].map(payload);
+    const calls = bodies.map((body) => client.echo({ payload: body, text: "x".repeat(30) }));
+    const streamed = Array.fromAsync(client.chat(bodies.map((body) => ({ payload: body }))));
+    const came = [await Promise.all(calls), await streamed];
+    for (const all of came) {
+      expect(all.map((message, i) => bodies[i]?.equals(message.payload))).toEqual(bodies.map(() => true));
+    }
+  });
+});
+
+test("no field of a frame in the shared memory is large enough for codecs to take a view of it", () => {
+  // From a quarter of the memory on they do.
+  expect(ownBytes * 4).toBeLessThanOrEqual(slabBytes);
 });
 
 test("what comes before anybody listens is kept, and no more is read until then", async () => {

@@ -196,7 +196,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: "ttrpc",
-        find: 'if (this.#draining)\n            return this.#refuse(id, Code.Unavailable, "the server is shutting down");',
+        find: 'if (this.#draining)\n            return this.#refusals.refuse(id, Code.Unavailable, "the server is shutting down");',
         put: "",
       },
     ],
