@@ -89,12 +89,12 @@ describe.each([
     const channel = createInProcessChannel((router) => router.service(Words, words));
     const client = createClient(Words, make(channel, ms === undefined ? {} : { timeoutMs: ms }));
     const options = { timeoutMs: null as never };
-    for (const call of [client.shout({}, options), client.join([], options), all(client.count({}, options))]) {
-      expect(await failure(call)).toMatchObject({
-        code: Code.InvalidArgument,
-        rawMessage: "timeoutMs must be a number of milliseconds from 0 on, not null",
-      });
-    }
+    const calls = [client.shout({}, options), client.join([], options), all(client.count({}, options))];
+    const expected = {
+      code: Code.InvalidArgument,
+      rawMessage: "timeoutMs must be a number of milliseconds from 0 on, not null",
+    };
+    expect(await Promise.all(calls.map(failure))).toMatchObject(calls.map(() => expected));
   });
 
   test("metadata is joined: the channel's, the client's, the call's; nobody's object is changed", async () => {

@@ -105,6 +105,7 @@ export class DeadlineWheel {
     const now = this.#clock.now();
     const tick = Math.floor(now / slotMs);
     const due: Deadlined[] = [];
+    const doneBefore = this.#doneTick;
     // After a long pause one round over all slots finds everything.
     for (let t = Math.max(this.#doneTick + 1, tick - slotCount + 1); t <= tick; t++) {
       for (let entry = this.#slots[t % slotCount]; entry !== undefined; entry = entry.wheelNext) {
@@ -112,6 +113,7 @@ export class DeadlineWheel {
       }
     }
     this.#doneTick = Math.max(this.#doneTick, tick);
+    let thrown = true;
     try {
       for (const entry of due) {
         // An earlier one of this batch may have taken it out.
@@ -119,16 +121,18 @@ export class DeadlineWheel {
         this.remove(entry);
         entry.deadlinePassed();
       }
+      thrown = false;
     } finally {
-      // What one of them throws must not stop the others' time: those that are left come with the next tick.
-      this.#armNext(due);
+      // What one of them throws must not stop the others' time: those that are left are looked for again, at once.
+      if (thrown) this.#doneTick = doneBefore;
+      this.#armNext();
     }
   }
 
-  #armNext(due: readonly Deadlined[]): void {
+  #armNext(): void {
     if (this.#size === 0) return;
     // One of them may have added an entry further out than the next one, and armed the timer for it.
-    const next = due.some(({ wheelSlot }) => wheelSlot >= 0) ? this.#doneTick + 1 : this.#nextTick();
+    const next = this.#nextTick();
     if (this.#timer === undefined || next < this.#wakeTick) this.#arm(next);
   }
 

@@ -69,6 +69,6 @@ test.each([
   };
   const outer = call(of, { text: "outer", number: 7n }, { [name]: listener });
   await turns();
-  expect(inside).toMatchObject({ text, payload: Buffer.alloc(3000, 1) });
+  expect(inside).toMatchObject({ text, payload: new Uint8Array(3000).fill(1) });
   expect(outer.is).toMatchObject(end);
 });
