@@ -77,6 +77,15 @@ test("starts every program of the cold start out of installed packages, and tell
   }
 }, 180_000);
 
+test("a place where results cannot be stored is told of before anything is measured", () => {
+  const json = join(main, "rows.json");
+  const args = [main, "--cases", "unary-0B-1-same", "--stacks", "raw", "--json", json];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  expect([status, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain(main);
+  expect(stderr).not.toContain("unary-0B-1-same");
+});
+
 test("a wrong option is refused by name", () => {
   const { status, stderr } = spawnSync(process.execPath, [main, "--cases", "nothing"], { encoding: "utf8" });
   expect(status).toBe(2);

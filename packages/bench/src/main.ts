@@ -1,6 +1,8 @@
 // `pnpm bench`: runs what the command line asks for, prints the tables, and stores what is to be kept.
-import { existsSync } from "node:fs";
+import { constants, existsSync } from "node:fs";
+import { access, mkdir } from "node:fs/promises";
 import { cpus, release } from "node:os";
+import { dirname } from "node:path";
 import { compare, ratiosOf, readBaseline, writeBaseline } from "./baseline.js";
 import { writeCharts } from "./charts.js";
 import { measureCold } from "./cold/measure.js";
@@ -28,6 +30,7 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
+  await prepareFolders(options);
   const measured = options.from === undefined ? await measure(options) : await stored(options.from);
   console.log(summary(resultsOf(measured.rows), measured.machine));
   for (const note of measured.notes) console.log(`Note: ${note}.`);
@@ -35,6 +38,15 @@ async function main(): Promise<number> {
   const worse = await checkBaseline(options, measured);
   for (const failure of measured.failures) console.error(`failed: ${failure}`);
   return measured.failures.length > 0 || (options.strict && worse) ? 1 : 0;
+}
+
+/** Before anything is measured: half an hour would be lost for a folder that cannot be written to. */
+async function prepareFolders({ json, charts }: CommandLine): Promise<void> {
+  for (const folder of [json === undefined ? undefined : dirname(json), charts]) {
+    if (folder === undefined) continue;
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  }
 }
 
 async function measure(options: CommandLine): Promise<Measured> {

@@ -63,8 +63,8 @@ const wantedBytes = 64 * 1024;
 /**
  * Cuts a byte stream into frames. Give it chunks with `push`, then call `next` until it says `false`; after each `true`
  * the fields describe one frame, whose data is `buffer[start..end)`: a view of the chunk, or one copy where the frame
- * came in several chunks, or is large and the chunk lent. Chunks must not be written to afterwards, unless they are lent: what is left of those must be taken
- * out with `next`, or kept with `keep`, before they are written to.
+ * came in several chunks, or is large and the chunk lent. Chunks must not be written to afterwards, unless they are lent:
+ * what is left of those must be taken out with `next`, or kept with `keep`, before they are written to.
  *
  * A frame over the limit is announced once with `oversize` set and no data; its data is passed over as it comes, so it
  * costs no memory.
