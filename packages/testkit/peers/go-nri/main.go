@@ -96,11 +96,12 @@ func call(ctx context.Context, client testv1.EchoServiceClient, large bool) erro
 		}
 		return err
 	}
-	ended := make(chan error, 200)
+	// As many as go into the mux's queue of 256 frames, as answers may wait there all at once.
+	ended := make(chan error, 70)
 	for i := range cap(ended) {
 		go func() {
 			text := fmt.Sprint("t", i)
-			out, err := client.Echo(ctx, &testv1.EchoRequest{Text: text, Payload: make([]byte, 100*i)})
+			out, err := client.Echo(ctx, &testv1.EchoRequest{Text: text, Payload: make([]byte, 300*i)})
 			if err == nil && out.Text != text {
 				err = fmt.Errorf("%s came for %s", out.Text, text)
 			}

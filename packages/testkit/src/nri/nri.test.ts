@@ -13,6 +13,10 @@ import { tempFolder } from "../temp-folder.js";
 
 const program = await goProgram(".", { module: "go-nri" });
 
+// Go's mux resets the trunk when 256 frames of one connection wait to be read. A message is two frames, or three where a
+// write ends within it; so many fit even when nothing has been read before the last has come.
+const callsAtOnce = 70;
+
 interface Trunk {
   readonly trunk: Socket;
   readonly connections: Mux;
@@ -61,16 +65,15 @@ describe.skipIf(program === undefined)("NRI's mux in Go", () => {
   test.each(["plugin", "runtime"] as const)("as the %s: calls both ways at once, streams among them", async (role) => {
     await withPeer(role, async ({ client, process }) => {
       process.tell("call");
-      const calls = Array.from({ length: 200 }, async (_, i) => {
-        const { text, payload } = await client.echo({ text: `t${i}`, payload: Buffer.alloc(100 * i) });
-        expect([text, payload.length]).toEqual([`t${i}`, 100 * i]);
-      });
-      let count = 0;
-      for await (const { payload } of client.split({ count: 50, payload: Buffer.alloc(10_000) })) {
-        count += payload.length;
-      }
-      await Promise.all(calls);
-      expect(count).toBe(500_000);
+      const ones = Array.from({ length: callsAtOnce }, (_, i) => ({ text: `t${i}`, payload: Buffer.alloc(300 * i) }));
+      const [answers, parts] = await Promise.all([
+        Promise.all(ones.map((one) => client.echo(one))),
+        Array.fromAsync(client.split({ count: 50, payload: Buffer.alloc(10_000) })),
+      ]);
+      expect(answers.map(({ text, payload }) => [text, payload.length])).toEqual(
+        ones.map(({ text, payload }) => [text, payload.length]),
+      );
+      expect(parts.map(({ payload }) => payload.length)).toEqual(Array(50).fill(10_000));
       await process.said("done");
     });
   });
