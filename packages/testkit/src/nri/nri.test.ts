@@ -5,6 +5,7 @@ import { createClient } from "@guestwire/rpc";
 import { connect, serve } from "@guestwire/ttrpc";
 import { type Mux, mux, nriConnection } from "@guestwire/ttrpc/mux";
 import { describe, expect, test } from "vitest";
+import { all } from "../channel-suite/harness.js";
 import { echoHandlers } from "../echo-handlers.js";
 import { EchoService } from "../gen/guestwire/test/v1/echo_pb.js";
 import { goProgram } from "../go-tools.js";
@@ -68,7 +69,7 @@ describe.skipIf(program === undefined)("NRI's mux in Go", () => {
       const ones = Array.from({ length: callsAtOnce }, (_, i) => ({ text: `t${i}`, payload: Buffer.alloc(300 * i) }));
       const [answers, parts] = await Promise.all([
         Promise.all(ones.map((one) => client.echo(one))),
-        Array.fromAsync(client.split({ count: 50, payload: Buffer.alloc(10_000) })),
+        all(client.split({ count: 50, payload: Buffer.alloc(10_000) })),
       ]);
       expect(answers.map(({ text, payload }) => [text, payload.length])).toEqual(
         ones.map(({ text, payload }) => [text, payload.length]),
