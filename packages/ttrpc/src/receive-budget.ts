@@ -21,8 +21,9 @@ export class ReceiveBudget {
   readonly #wheel: DeadlineWheel;
   readonly #limits: Limits;
   readonly #calls: () => number;
-  // Made with the first stream: most connections never have one, and two empty sets take 250 bytes.
-  #open: Set<StreamAccount> | undefined;
+  // The newest open stream. Linked through the streams themselves: a Set makes a new table each time its last entry leaves,
+  // in old memory, where V8 then looks whether to collect all garbage; with 32 KiB messages it did 60 times a second (30 %).
+  #newest: StreamAccount | undefined;
   #full = 0;
   #bytes = 0;
   #paused = false;
@@ -44,8 +45,9 @@ export class ReceiveBudget {
   /** Keeps account of one stream. `overflow` is called at most once, when the stream must fail. */
   open(queue: MessageQueue<unknown>, overflow: () => void): StreamAccount {
     const account = new StreamAccount(this, queue, overflow);
-    this.#open ??= new Set();
-    this.#open.add(account);
+    account.older = this.#newest;
+    if (this.#newest !== undefined) this.#newest.newer = account;
+    this.#newest = account;
     return account;
   }
 
@@ -84,7 +86,12 @@ export class ReceiveBudget {
 
   /** @internal The stream is over. */
   closed(account: StreamAccount): void {
-    this.#open?.delete(account);
+    const { older, newer } = account;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    if (older !== undefined) older.newer = newer;
+    account.older = undefined;
+    account.newer = undefined;
     if (account.full) this.#release(account);
   }
 
@@ -123,8 +130,9 @@ export class ReceiveBudget {
 
   #fullest(): StreamAccount | undefined {
     let fullest: StreamAccount | undefined;
-    for (const account of this.#open ?? []) {
-      if (fullest === undefined || account.queue.bytes > fullest.queue.bytes) fullest = account;
+    // Of those that are equally full the oldest.
+    for (let account = this.#newest; account !== undefined; account = account.older) {
+      if (fullest === undefined || account.queue.bytes >= fullest.queue.bytes) fullest = account;
     }
     return fullest;
   }
@@ -133,6 +141,10 @@ export class ReceiveBudget {
 /** One stream's part of a {@link ReceiveBudget}. */
 export class StreamAccount implements Deadlined {
   readonly queue: MessageQueue<unknown>;
+  /** @internal The next one in the budget's list. */
+  older: StreamAccount | undefined = undefined;
+  /** @internal */
+  newer: StreamAccount | undefined = undefined;
   full = false;
   readsSeen = 0;
   deadlineAt = 0;
