@@ -1,5 +1,5 @@
 // What every transport's handler context shares: lazy signal, lazy metadata, lazy values, the deadline. For transports.
-// Makes nothing that the handler does not ask for, as an AbortController per call costs more than the call (2.6 µs).
+// Makes nothing that the handler does not ask for: an AbortController with a listener for each call takes 0.2 µs, a fifth of the call.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues } from "./context-values.js";
 import type { HandlerContext, Peer } from "./handler-context.js";
