@@ -28,6 +28,7 @@ const pairs = [
   ["guestwire-ttrpc", "raw"],
   ["guestwire-ttrpc", "grpcjs-protobufjs"],
   ["guestwire-ttrpc", "go-ttrpc"],
+  ["guestwire-ttrpc+release", "raw"],
   ["guestwire-grpc", "grpcjs-protobufjs"],
 ] as const;
 

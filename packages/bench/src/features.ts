@@ -20,7 +20,9 @@ export type Feature =
   /** Two pairs in the response's header and trailer, and a client that asks for them. */
   | "response-metadata"
   /** A client that finds out whether a silent server is still there. */
-  | "keepalive";
+  | "keepalive"
+  /** A client that gives the memory of each response back, which is of use where messages are large. */
+  | "release";
 
 /** Every feature, in the order of the table. */
 export const allFeatures: readonly Feature[] = [
@@ -33,6 +35,7 @@ export const allFeatures: readonly Feature[] = [
   "otel",
   "response-metadata",
   "keepalive",
+  "release",
 ];
 
 /** What "full" in a case's name stands for. */
@@ -41,7 +44,7 @@ export const fullDress: readonly Feature[] = ["deadline", "metadata", "async", "
 /** The stacks whose prices are compared: ours bare, with each feature, and with many at once. */
 export const dressedStacks: readonly string[] = [
   "guestwire-ttrpc",
-  ...allFeatures.map((feature) => `guestwire-ttrpc+${feature}`),
+  ...allFeatures.filter((feature) => feature !== "release").map((feature) => `guestwire-ttrpc+${feature}`),
   "guestwire-ttrpc+full",
   "guestwire-ttrpc+full+signal+otel",
 ];

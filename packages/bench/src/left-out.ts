@@ -5,11 +5,17 @@ import { bareName } from "./features.js";
 
 interface Rule {
   readonly stacks: readonly string[];
-  readonly reason: string;
+  /** `undefined` where it goes without saying. */
+  readonly reason: string | undefined;
   fits(bench: BenchCase): boolean;
 }
 
 const rules: readonly Rule[] = [
+  {
+    stacks: ["guestwire-ttrpc+release"],
+    reason: undefined,
+    fits: ({ bytes, kind, connections }) => bytes < 16 * 1024 || kind === "client-stream" || connections > 1,
+  },
   {
     stacks: ["raw"],
     reason: "a bare socket has no streams",
@@ -40,7 +46,7 @@ const rules: readonly Rule[] = [
 /** The stacks that a case is measured with, of those that are wanted; with what they put on where the case says so. */
 export function stacksFor(bench: BenchCase, wanted: readonly string[]): readonly string[] {
   if (bench.stacks !== undefined) return bench.stacks.filter((stack) => wanted.includes(bareName(stack)));
-  return wanted.filter((stack) => reasonFor(bench, stack) === undefined);
+  return wanted.filter((stack) => !rules.some((rule) => rule.stacks.includes(stack) && rule.fits(bench)));
 }
 
 /** What was left out of a run: one line for each reason. */
@@ -48,12 +54,7 @@ export function leftOutNotes(cases: readonly BenchCase[], wanted: readonly strin
   return rules.flatMap(({ reason, stacks: concerned, fits }) => {
     const names = cases.filter((bench) => bench.stacks === undefined && fits(bench)).map(({ name }) => name);
     const stacks = wanted.filter((stack) => concerned.includes(stack));
-    if (names.length === 0 || stacks.length === 0) return [];
+    if (reason === undefined || names.length === 0 || stacks.length === 0) return [];
     return [`without ${stacks.join(", ")} (${reason}): ${names.join(", ")}`];
   });
-}
-
-/** Why a stack is not measured in a case; `undefined` where it is. */
-function reasonFor(bench: BenchCase, stack: string): string | undefined {
-  return rules.find((rule) => rule.stacks.includes(stack) && rule.fits(bench))?.reason;
 }

@@ -30,6 +30,7 @@ export type {
   UnaryCall,
   UnaryReply,
 } from "./interceptor.js";
+export { releaseBytes } from "./message-memory.js";
 export { Metadata, type MetadataInit, toMetadata } from "./metadata.js";
 export type { Idempotency, MessageStream, MethodInfo, MethodKind, ResponseStream } from "./method.js";
 export { createPushStream, type PushStream } from "./push-stream.js";

@@ -1,6 +1,7 @@
 // ttrpc frames: a ten-byte header and opaque data. No sockets, no streams, no protobuf.
 // Source: PROTOCOL.md of containerd/ttrpc; what real peers do beyond it is in docs/wire.md.
 
+import { takeMemory } from "@guestwire/rpc/transport";
 import type { ChunkMemory } from "./link.js";
 
 /** The size of a frame's header in bytes: length (u32), stream id (u32), type (u8), flags (u8), big-endian. */
@@ -203,7 +204,7 @@ export class FrameDecoder {
       return true;
     }
     // Not touched by the system until it is written to, so an announced length alone costs nothing.
-    const body = Buffer.allocUnsafeSlow(length);
+    const body = length >= ownBytes ? takeMemory(length) : Buffer.allocUnsafeSlow(length);
     this.#body = body;
     this.#bodyHas = 0;
     return this.#fillBody(body);

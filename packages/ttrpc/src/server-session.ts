@@ -1,6 +1,7 @@
 // A server's side of one connection: decodes requests, runs handlers, writes their results.
 // No I/O: takes a link and a clock, so that a simulator can run it.
 import { Code, RpcError } from "@guestwire/rpc";
+import { isReleasable } from "@guestwire/rpc/transport";
 import { CallTable } from "./call-table.js";
 import { lingerMs } from "./client-session.js";
 import { Flag, type FrameDecoder, FrameType } from "./frame.js";
@@ -177,7 +178,11 @@ export class ServerSession implements LinkHandler, FrameHandler, ServerCallHome 
         ? timeoutMs
         : this.clock.now() + Math.min(timeoutMs, this.#limits.deadlineMs);
     const call = new TtrpcServerCall(id, method, this.#link.peer, deadlineAt, this);
-    if (metadataPairs > 0) call.holdMetadata(buffer, metadataStart, metadataEnd);
+    if (metadataPairs > 0) {
+      call.holdMetadata(buffer, metadataStart, metadataEnd);
+      // A handler may give the request's memory back before it looks at the metadata.
+      if (isReleasable(buffer)) call.detachMetadata();
+    }
     let request: object;
     // A client stream's first message may lie in the request; nothing in it and "no data" both mean there is none.
     const hasPayload = payloadEnd > payloadStart || !method.clientStreams;

@@ -5,6 +5,7 @@ import {
   createClient,
   type Handlers,
   type Interceptor,
+  releaseBytes,
   type ServiceOptions,
   type ServiceRegistry,
 } from "@guestwire/rpc";
@@ -64,15 +65,20 @@ function callsOf(channel: Channel, bench: DressedCase, payload: Buffer): EchoCal
   const client = createClient(EchoService, channel);
   const { messages } = bench;
   const options = callOptionsOf(bench.features);
+  const echo = options === undefined ? () => client.echo({ payload }) : () => client.echo({ payload }, options());
+  const releases = bench.features.has("release");
   async function* requests(): AsyncGenerator<{ payload: Buffer }> {
     for (let i = 0; i < messages; i++) yield { payload };
   }
   return {
     connection: channel,
-    unary: options === undefined ? () => client.echo({ payload }) : () => client.echo({ payload }, options()),
+    unary: releases ? async () => releaseBytes((await echo()).payload) : echo,
     async serverStream(first) {
       const received = counter(first);
-      for await (const _ of client.split({ count: messages, payload })) received.add();
+      for await (const message of client.split({ count: messages, payload })) {
+        received.add();
+        if (releases) releaseBytes(message.payload);
+      }
       return received.count;
     },
     async clientStream(first) {
@@ -82,7 +88,10 @@ function callsOf(channel: Channel, bench: DressedCase, payload: Buffer): EchoCal
     },
     async bidiStream(first) {
       const received = counter(first);
-      for await (const _ of client.chat(requests())) received.add();
+      for await (const message of client.chat(requests())) {
+        received.add();
+        if (releases) releaseBytes(message.payload);
+      }
       return received.count;
     },
     async idleStream() {

@@ -14,8 +14,8 @@ const loaders: ReadonlyMap<string, () => Promise<Stack>> = new Map([
 /** The stacks that are programs of their own, which answer as `peer.ts` does but by lines: their folders in the testkit. */
 const programs: ReadonlyMap<string, string> = new Map([["go-ttrpc", "ttrpc-bench"]]);
 
-/** The names of all stacks, in the order of the tables. */
-export const stackNames: readonly string[] = [...loaders.keys(), ...programs.keys()];
+/** The names of all stacks, in the order of the tables; one is another with something put on (`features.ts`). */
+export const stackNames: readonly string[] = [...loaders.keys(), "guestwire-ttrpc+release", ...programs.keys()];
 
 /** The folder of a stack's program among the testkit's peers in Go; `undefined` for stacks of this process's kind. */
 export function programOf(name: string): string | undefined {

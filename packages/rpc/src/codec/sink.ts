@@ -1,4 +1,5 @@
 // A growing output buffer that encoders write into in place. No I/O and no protobuf beyond length-delimited nesting.
+import { holdBytes } from "../message-memory.js";
 
 /** Bytes that go on the wire at `at` without having been copied. */
 export interface Attachment {
@@ -71,6 +72,7 @@ export class Sink {
   /** Writes bytes as they are: copied when small, attached from {@link attachBytes} on. */
   raw(data: Uint8Array): void {
     if (data.length >= attachBytes) {
+      holdBytes(data);
       this.attachments.push({ at: this.at, data });
       this.attached += data.length;
       return;
