@@ -7,7 +7,7 @@ test("without options all is measured at length", () => {
 });
 
 test("--quick is shorter, and its parts can be set", () => {
-  expect(readCommandLine(["--quick"])).toMatchObject({ rounds: 3, windowMs: 300, warmUpMs: 600 });
+  expect(readCommandLine(["--quick"])).toMatchObject({ rounds: 3, windowMs: 240, warmUpMs: 600 });
   expect(readCommandLine(["--quick", "--rounds", "2", "--window", "50"])).toMatchObject({ rounds: 2, windowMs: 50 });
 });
 

@@ -40,7 +40,7 @@ what is measured (everything, unless one of these is given):
   --cases NAME,…    these cases; * stands for anything: --cases 'unary-64B-*'
   --stacks NAME,…   these stacks
   --rounds N        how often each is measured (default 5, quick 3; cold start 15)
-  --window MS       how long one measurement takes, in milliseconds (default 1000, quick 300)
+  --window MS       how long one measurement takes, in milliseconds (default 1000, quick 240)
   --from FILE       nothing: the rows of this file are shown
 
 what becomes of it:
@@ -94,7 +94,7 @@ export function readCommandLine(args: readonly string[]): CommandLine | undefine
     );
     if (other !== undefined) throw new Error(`--from measures nothing, so --${other} has no meaning beside it`);
   }
-  const windowMs = number("window", values.window, values.quick ? 300 : 1000);
+  const windowMs = number("window", values.window, values.quick ? 240 : 1000);
   return {
     cases:
       cases.length > 0 ? chooseCases(cases) : benchCases.filter((bench) => (values.quick ? bench.quick : !values.cold)),
