@@ -3,6 +3,8 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, type Peer, RpcError } from "@guestwire/rpc";
+import { attachBytes } from "@guestwire/rpc/codec";
+import { holdBytes } from "@guestwire/rpc/transport";
 import { encodeFrame, type Frame, type FrameError } from "./frame.js";
 import { FrameDecoder } from "./frame-decoder.js";
 import type { Limits } from "./limits.js";
@@ -85,6 +87,8 @@ export class FrameConnection {
   /** Sends a frame. Does nothing on a closed connection: reading tells of that. */
   write(type: number, trace: Uint8Array, payload: Uint8Array): void {
     if (this.#closed || !this.#stream.writable) return;
+    // It may be part of a message that came over another wire, and lie in the socket's queue for a while.
+    if (payload.length >= attachBytes) holdBytes(payload);
     const pieces = encodeFrame(type, trace, payload);
     if (pieces.length > 1) this.#stream.cork();
     for (const piece of pieces) this.#stream.write(piece);

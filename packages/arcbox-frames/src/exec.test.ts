@@ -1,6 +1,7 @@
 // Exec, in which both sides stream, over a real socket, between our two ends.
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, createClient, createPushStream, RpcError } from "@guestwire/rpc";
+import { Code, createClient, createPushStream, RpcError, releaseBytes } from "@guestwire/rpc";
+import { takeMemory } from "@guestwire/rpc/transport";
 import { type ExecInput, type ExecInputSchema, SandboxService } from "@guestwire/sandbox";
 import { describe, expect, test } from "vitest";
 import { failure, testAgent, until } from "./agent.test.support.js";
@@ -82,6 +83,20 @@ describe("exec", () => {
       if (stream === "stdout") received += data.length;
     }
     expect(received).toBe(10_000_000);
+  });
+
+  test("input that came over another wire keeps its memory while it waits in the socket", async () => {
+    await using agent = await testAgent({ sandbox: { exec: cat } });
+    const received = takeMemory(100_000).fill(1);
+    const requests = async function* () {
+      yield init;
+      yield stdin(received);
+      releaseBytes(received);
+      takeMemory(100_000).fill(2);
+    };
+    const outputs = await Array.fromAsync(createClient(SandboxService, agent.channel).exec(requests()));
+    const back = Buffer.concat(outputs.filter(({ stream }) => stream === "stdout").map(({ data }) => data));
+    expect([back.length, back.every((byte) => byte === 1), received.length]).toEqual([100_000, true, 100_000]);
   });
 
   test("a command that ends before its input does gives its last output, and the caller's stream may clean up", async () => {

@@ -14,7 +14,7 @@ export const stackTitles: Readonly<Record<string, string>> = {
   "connect-node": "connect-node, gRPC",
   "guestwire-grpc": "Guestwire gRPC",
   "guestwire-ttrpc": "Guestwire ttrpc",
-  "guestwire-ttrpc+release": "Guestwire ttrpc, releaseBytes()",
+  "guestwire-ttrpc+release": "Guestwire + releaseBytes()",
   "go-ttrpc": "ttrpc in Go",
 };
 

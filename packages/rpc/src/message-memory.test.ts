@@ -53,6 +53,14 @@ test("giving the same bytes back again does nothing", () => {
   expect([once[0], twice[0]]).toEqual([7, 8]);
 });
 
+test("a field that is a copy is left alone, as are other small ones", () => {
+  const message = filled(50_000, 4);
+  for (const length of [0, 1, 64, 4095]) releaseBytes(message.subarray(0, length));
+  expect(message.length).toBe(50_000);
+  releaseBytes(message.subarray(0, 4096));
+  expect(message.length).toBe(0);
+});
+
 test("bytes from elsewhere stay as they are", () => {
   // Of Node's own pool, which all small Buffers share.
   const pooled = Buffer.from("in a pool");

@@ -4,6 +4,9 @@
 // The most memory that waits for later messages, in bytes.
 const storedBytes = 16 << 20;
 
+// Codecs give out views of a quarter of their memory and more, of messages from 16 KiB on. What is smaller is a copy.
+const smallestView = 4096;
+
 // Whether memory may be given back: not once it was passed on to a call, which may send it at any time.
 const givable: unique symbol = Symbol("guestwire.givable");
 
@@ -53,7 +56,7 @@ export function isReleasable(bytes: Uint8Array): boolean {
   return (bytes.buffer as MessageMemory)[givable] === true;
 }
 
-/** For transports: these bytes will be sent without a copy, so that their memory is left to the garbage collector. */
+/** For transports: these bytes go to a socket without a copy, so that their memory is left to the garbage collector. */
 export function holdBytes(bytes: Uint8Array): void {
   const memory = bytes.buffer as MessageMemory;
   if (memory[givable] === true) memory[givable] = false;
@@ -61,11 +64,14 @@ export function holdBytes(bytes: Uint8Array): void {
 
 /**
  * Gives back the memory of received bytes that are not needed any more, for messages that come after them. That makes streams of
- * large messages about twice as fast. All bytes of the same message are empty from then on, so that nobody reads what comes
- * later in their place. Never needed: what is not given back is garbage as everything else.
+ * large messages about twice as fast. Never needed: what is not given back is garbage as everything else.
  *
- * Does nothing for memory that cannot be used again: small messages (below 16 KiB), those of gRPC, those that were given to
- * another call to send, bytes that were given back before or came from elsewhere.
+ * The bytes, and other large ones of the same message, are empty from then on, so that nobody reads what comes later in their
+ * place. Whoever uses them must be done: writes to files and sockets that hold them, and calls and responses that carry them. A
+ * call that finds them gone fails.
+ *
+ * Does nothing where memory cannot be used again: messages below 16 KiB, those that did not come over ttrpc, those that a server
+ * got whole by one read of its socket (up to 64 KiB), bytes that were sent on, bytes from elsewhere.
  *
  * @param bytes A field of a received message.
  * @throws {TypeError} when these are no bytes.
@@ -80,8 +86,10 @@ export function releaseBytes(bytes: Uint8Array): void {
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError(`releaseBytes() needs the bytes of a message, not ${bytes === null ? "null" : typeof bytes}`);
   }
+  // Not looked at more closely: asking a small array for its buffer makes one.
+  if (bytes.length < smallestView) return;
   const memory = bytes.buffer as MessageMemory;
-  if (memory[givable] !== true || memory.byteLength === 0) return;
+  if (memory[givable] !== true) return;
   // The same memory under another name: whoever has the old one can reach it no more.
   const moved: MessageMemory = memory.transfer();
   moved[givable] = true;

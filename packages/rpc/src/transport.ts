@@ -39,7 +39,7 @@ export { givenStream } from "./given-stream.js";
 export { isPromise } from "./is-promise.js";
 export { checkKnown, checkSwitch, optionNames } from "./known-options.js";
 export { type Accept, type Listener, openListener } from "./listen.js";
-export { isReleasable, takeMemory } from "./message-memory.js";
+export { holdBytes, isReleasable, takeMemory } from "./message-memory.js";
 export {
   clientStreams,
   type MessageStream,

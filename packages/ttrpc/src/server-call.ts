@@ -54,6 +54,7 @@ export class TtrpcServerCall extends ServerCall implements Deadlined, QueueOwner
   #metadataBytes: Buffer = noMetadata;
   #metadataStart = 0;
   #metadataEnd = 0;
+  #metadataDetached = false;
   #queue: MessageQueue<object> | undefined;
   #account: StreamAccount | undefined;
 
@@ -90,13 +91,14 @@ export class TtrpcServerCall extends ServerCall implements Deadlined, QueueOwner
 
   /** Copies the metadata out of the receive buffer, which a long call would otherwise keep alive. */
   detachMetadata(): void {
-    if (this.#metadataEnd === this.#metadataStart || this.#metadataStart === 0) return;
+    if (this.#metadataEnd === this.#metadataStart || this.#metadataDetached) return;
     const size = this.#metadataEnd - this.#metadataStart;
     const copy = Buffer.allocUnsafe(size);
     this.#metadataBytes.copy(copy, 0, this.#metadataStart, this.#metadataEnd);
     this.#metadataBytes = copy;
     this.#metadataEnd = size;
     this.#metadataStart = 0;
+    this.#metadataDetached = true;
   }
 
   /** Prepares for a stream of requests, which the handler reads. */

@@ -68,7 +68,8 @@ export function implicitWriter(scalar: number, tag: number, label: string): Writ
       };
     case c.BYTES:
       return (sink, value) => {
-        if (!isEmpty(value)) w.writeBytes(sink, tag, value, label);
+        if (isEmpty(value)) w.refuseDetached(value, label);
+        else w.writeBytes(sink, tag, value, label);
       };
     case c.BOOL:
       return (sink, value) => {

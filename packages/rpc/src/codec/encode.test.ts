@@ -162,6 +162,21 @@ describe("values that do not fit", () => {
     expect(() => encode({ type }, value)).toThrow(new CodecError(`cannot encode field t.M.f1: ${message}`));
   });
 
+  test("bytes whose memory is gone are not sent as if they were empty", () => {
+    const gone = new Uint8Array(100);
+    gone.buffer.transfer();
+    const text = "cannot encode field t.M.f1: the memory of these bytes was given back or transferred";
+    const codecs = [
+      codecOf({ type: Type.BYTES }),
+      codecOf({ type: Type.BYTES, proto3Optional: true, oneofIndex: 0 }),
+      codecOf({ type: Type.BYTES }, "proto2"),
+    ];
+    for (const codec of codecs) expect(() => codec.toBytes({ f1: gone } as never)).toThrow(new CodecError(text));
+    expect(() => encode({ type: Type.BYTES, label: 3 }, [gone])).toThrow(new CodecError(text));
+    expect(encode({ type: Type.BYTES }, new Uint8Array())).toBe("");
+    expect(encode({ type: Type.BYTES, label: 3 }, [new Uint8Array(), Buffer.alloc(0)])).toBe("0a000a00");
+  });
+
   test("lists and messages say what they got", () => {
     const message = { type: Type.MESSAGE, typeName: ".t.N" };
     expect(() => encode({ type: Type.INT32, label: 3 }, 5)).toThrow(

@@ -11,7 +11,7 @@ test("no file of protobuf-es is loaded with the codec", () => {
     registerHooks({
       resolve(specifier, context, next) {
         seen.push(specifier);
-        return next(specifier.startsWith("./") ? specifier.replace(/\\.js$/, ".ts") : specifier, context);
+        return next(specifier.startsWith(".") ? specifier.replace(/\\.js$/, ".ts") : specifier, context);
       },
     });
     await import(${JSON.stringify(entry)});

@@ -1,6 +1,6 @@
 // Writes single values of the scalar types, each after its tag (0: no tag). Knows no messages.
 // Every function takes the field's label, for the error of a value that does not fit.
-import { valueError } from "./codec-error.js";
+import { encodeError, valueError } from "./codec-error.js";
 import { split, splitLong } from "./long.js";
 import type { Sink } from "./sink.js";
 
@@ -85,10 +85,22 @@ function varintSize(value: number): number {
 
 export function writeBytes(sink: Sink, tag: number, value: unknown, label: string): void {
   const data = value instanceof Uint8Array ? value : toBytes(value, label);
+  if (data.length === 0) refuseDetached(data, label);
   sink.ensure(10);
   const buffer = sink.buffer;
   sink.at = putVarint(buffer, putTag(buffer, sink.at, tag), data.length);
   sink.raw(data);
+}
+
+/** Bytes whose memory was given back (`releaseBytes`) or transferred look empty, and must not be sent as if they were. */
+export function refuseDetached(value: unknown, label: string): void {
+  if (!(value instanceof Uint8Array)) return;
+  try {
+    // Any method tells. Not `buffer`, which makes an ArrayBuffer of memory that has none yet.
+    value.at(0);
+  } catch {
+    throw encodeError(label, "the memory of these bytes was given back or transferred");
+  }
 }
 
 /** Takes an init's `number[]`, and byte arrays of another realm. */
