@@ -6,6 +6,11 @@ import { resultsOf } from "./results.js";
 import { isMet, targets, targetsTable } from "./targets.js";
 import { callRow } from "./testing/rows.js";
 
+/** What stands in a table, line by line. */
+function cells(table = ""): string[][] {
+  return table.split("\n").map((line) => line.trim().split(/\s{2,}/));
+}
+
 test("every target is about a case that there is", () => {
   const names: string[] = benchCases.map(({ name }) => name);
   names.push(...(["import", "messages", "package", "call"] as const).map(caseOf));
@@ -24,11 +29,7 @@ test("a run says where it stands, of what it measured only", () => {
     callRow("unary-64B-64-cross", "guestwire-ttrpc", [499_000]),
     callRow("unary-64B-10000-cross", "guestwire-ttrpc", [499_000]),
   ]);
-  expect(
-    targetsTable(results)
-      ?.split("\n")
-      .map((line) => line.split(/\s{2,}/)),
-  ).toEqual([
+  expect(cells(targetsTable(results))).toEqual([
     ["case", "what", "target", "measured", "met"],
     Array.from({ length: 5 }, () => expect.stringMatching(/^-+$/)),
     ["unary-64B-64-cross", "calls/s, raw = 100 %", "at least 50 %", "49.9 %", "NO"],
@@ -44,21 +45,11 @@ test("what clients reach that give memory back stands beside what others do", ()
     callRow("server-stream-32KiB-cross", "guestwire-ttrpc", [50]),
     callRow("server-stream-32KiB-cross", "guestwire-ttrpc+release", [90]),
   ]);
-  expect(
-    targetsTable(results)
-      ?.split("\n")
-      .slice(2)
-      .map((line) => line.split(/\s{2,}/)),
-  ).toEqual([
+  expect(cells(targetsTable(results)).slice(2)).toEqual([
     ["server-stream-32KiB-cross", "calls/s, raw = 100 %", "at least 85 %", "50 %", "NO"],
     ["server-stream-32KiB-cross", "with releaseBytes(): calls/s, raw = 100 %", "at least 85 %", "90 %", "yes"],
   ]);
-  expect(
-    ratiosTable(results)
-      .split("\n")
-      .slice(-2)
-      .map((line) => line.trim().split(/\s{2,}/)),
-  ).toEqual([
+  expect(cells(ratiosTable(results)).slice(-2)).toEqual([
     ["server-stream-32KiB-cross", "-", "-", "-", "-", "50 %", "200 %", "-"],
     ["with releaseBytes()", "-", "-", "-", "-", "90 %", "111 %", "-"],
   ]);
